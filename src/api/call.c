@@ -1,0 +1,38 @@
+#include "api/call.h"
+#include "api/owner.h"
+
+struct error call_fail(struct call *c, uint32_t code, const char *format, ...)
+{
+    c->error_message = SLICE_NONE;
+    if (format) {
+        va_list args;
+        va_start(args, format);
+        c->error_message = arena_vprintf(&c->arena, format, args);
+        va_end(args);
+    }
+    return ERROR_OF(code);
+}
+
+struct error call_fail_format(struct call *c, uint32_t code, int unused, ...)
+{
+    va_list args;
+    va_start(args, unused);
+    c->error_message = arena_vprintf(&c->arena, error_row(code)->text, args);
+    va_end(args);
+    return ERROR_OF(code);
+}
+
+struct error call_record(struct call *c, uint16_t type, uint64_t object, struct slice payload)
+{
+    const struct record_in in = { .type = type, .version = 1, .object = object, .parts = &payload, .part_count = 1 };
+    lsn_t lsn;
+    TRY(owner_record(c->owner, &in, 1, false, &lsn));
+    if (lsn > c->wait_lsn)
+        c->wait_lsn = lsn;
+    return OK;
+}
+
+uint64_t call_now_ms(const struct call *c)
+{
+    return c->owner->now_ms;
+}

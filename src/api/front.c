@@ -1,0 +1,544 @@
+#include "api/front.h"
+#include "api/clock.h"
+#include "api/gateway.h"
+#include "api/owner.h"
+#include "api/pages.h"
+#include "api/service.h"
+#include "sys/sys.h"
+#include <stdatomic.h>
+#include <stdlib.h>
+
+enum {
+    CALL_ARENA_BYTES_MAX = 48 * MIB, /* ten messages of 1 MiB with six-fold JSON escapes stay below by streaming bounds */
+    CALLS_KEPT_MAX = 256,            /* free calls a front keeps */
+    FLUSH_WAITING_MAX = 128,         /* replies that may gather before the committer is asked although work is ready */
+    LAZY_FLUSH_MS = 10,              /* records nobody waits for (standard leases) reach the disk this much later */
+};
+
+enum call_state { CALL_NEW, CALL_AT_OWNER, CALL_DONE, CALL_WARMING, CALL_WAITING, CALL_FREE };
+
+struct front {
+    int index;
+    struct reactor *reactor;
+    struct store *store;
+    const struct gateway_options *gateway;
+
+    _Atomic(struct task *) inbox;     /* calls that others finished, newest first */
+    struct link waiting;              /* finished, by rising wait_lsn */
+    lsn_t waiting_upto;               /* the highest in it */
+    size_t waiting_count;
+    _Atomic int is_waiting_for_disk;  /* on_durable wakes us */
+    uint64_t lazy_since_ms;
+
+    struct call *free_calls[CALLS_KEPT_MAX];
+    size_t free_count;
+    struct buf body, lines;
+    uint64_t random[2];
+    struct front_metrics metrics;
+};
+
+static struct {
+    struct front *fronts;
+    int count;
+} all;
+
+static _Thread_local struct front *this_front;
+static _Thread_local uint64_t this_turn_ms;
+
+uint64_t front_turn_ms(void)
+{
+    return this_turn_ms;
+}
+
+/* ---- calls -------------------------------------------------------------------------------------------------------- */
+
+static uint64_t next_random(struct front *f) /* xorshift128+: ids for people, not secrets */
+{
+    uint64_t a = f->random[0], b = f->random[1];
+    f->random[0] = b;
+    a ^= a << 23;
+    f->random[1] = a ^ b ^ (a >> 17) ^ (b >> 26);
+    return f->random[1] + b;
+}
+
+static void make_request_id(struct front *f, char out[37])
+{
+    uint8_t bytes[16];
+    uint64_t words[2] = { next_random(f), next_random(f) };
+    memcpy(bytes, words, 16);
+    bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x40);
+    bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80);
+    static const char digits[] = "0123456789abcdef";
+    char *at = out;
+    for (int i = 0; i < 16; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *at++ = '-';
+        *at++ = digits[bytes[i] >> 4];
+        *at++ = digits[bytes[i] & 15];
+    }
+    *at = 0;
+}
+
+static struct call *call_new(struct front *f, struct stream *s)
+{
+    struct call *c;
+    if (f->free_count) {
+        c = f->free_calls[--f->free_count];
+    } else {
+        c = malloc(sizeof(*c));
+        ASSERT(c);
+        arena_init(&c->arena, CALL_ARENA_BYTES_MAX);
+    }
+    struct arena arena = c->arena;
+    memset(c, 0, sizeof(*c));
+    c->arena = arena;
+    c->front = f;
+    c->stream = s;
+    c->references = 1;
+    c->task.run = front_run_call;
+    c->started_us = sys->clock.monotonic_us();
+    make_request_id(f, c->request_id);
+    s->user = c;
+    return c;
+}
+
+static void call_free(struct call *c) /* on the front's thread */
+{
+    struct front *f = c->front;
+    if (f->free_count < CALLS_KEPT_MAX) {
+        arena_reset(&c->arena);
+        f->free_calls[f->free_count++] = c;
+        return;
+    }
+    arena_deinit(&c->arena);
+    free(c);
+}
+
+static void send_home(struct call *c)
+{
+    struct front *f = c->front;
+    struct task *head = atomic_load_explicit(&f->inbox, memory_order_relaxed);
+    do {
+        c->task.next = head;
+    } while (!atomic_compare_exchange_weak(&f->inbox, &head, &c->task));
+    if (f != this_front && !head)
+        reactor_wake(f->reactor);
+}
+
+/* The last reference frees; on a foreign thread the call goes home for it. */
+static void call_unref(struct call *c)
+{
+    if (atomic_fetch_sub(&c->references, 1) != 1)
+        return;
+    if (c->front == this_front) {
+        call_free(c);
+        return;
+    }
+    c->state = CALL_FREE;
+    send_home(c);
+}
+
+/* ---- at the owner ------------------------------------------------------------------------------------------------- */
+
+void front_run_call(struct owner *o, struct task *t)
+{
+    struct call *c = CONTAINER_OF(t, struct call, task);
+    c->owner = o;
+    struct error e = c->op->run(c, c->in, c->out);
+    if (e.code == ERR_PENDING)
+        return;
+    c->error = e;
+    if (!c->is_wait_chosen && o->last_lsn > c->wait_lsn)
+        c->wait_lsn = o->last_lsn;
+    front_done(c);
+}
+
+void front_done(struct call *c)
+{
+    send_home(c);
+}
+
+static void run_cancel(struct owner *o, struct task *t)
+{
+    struct call *c = CONTAINER_OF(t, struct call, cancel);
+    if (owner_unpark(o, c)) {
+        c->error = ERROR_OF(ERR_CLOSED);
+        front_done(c);
+    }
+    call_unref(c);
+}
+
+static void run_undo(struct owner *o, struct task *t)
+{
+    struct call *c = CONTAINER_OF(t, struct call, task);
+    c->owner = o;
+    c->op->undo(c, c->in, c->out);
+    call_unref(c);
+}
+
+/* ---- replies ------------------------------------------------------------------------------------------------------ */
+
+static uint32_t op_slot(const struct call *c)
+{
+    uint32_t slot = c->op->id;
+    for (int i = 0; i < c->service->index; i++)
+        slot += (uint32_t)owners_service((size_t)i)->op_count;
+    return slot < FRONT_OPS_MAX ? slot : FRONT_OPS_MAX - 1;
+}
+
+static void count_call(struct front *f, const struct call *c)
+{
+    if (c->op) {
+        uint32_t slot = op_slot(c);
+        f->metrics.calls[slot]++;
+        histogram_add(&f->metrics.latency_us[slot], sys->clock.monotonic_us() - c->started_us);
+    }
+    if (failed(c->error))
+        f->metrics.errors[c->error.code < FRONT_ERRORS_MAX ? c->error.code : 0]++;
+}
+
+static void reply_now(struct front *f, struct call *c)
+{
+    struct stream *s = c->stream;
+    c->stream = NULL;
+    s->user = NULL;
+    buf_reset(&f->body);
+    buf_reset(&f->lines);
+    struct http_reply reply = { 0 };
+    gateway_encode(c, &f->body, &f->lines, &reply);
+    count_call(f, c);
+    stream_reply(s, &reply);
+    call_unref(c);
+}
+
+/* The client left before its reply. What run did stands, unless the operation knows how to take it back. */
+static void drop_reply(struct call *c)
+{
+    if (!failed(c->error) && c->op && c->op->undo && c->owner) {
+        c->task.run = run_undo; /* `cancel` may still be on its way */
+        owner_submit(c->owner, &c->task); /* takes over our reference */
+        return;
+    }
+    call_unref(c);
+}
+
+/* A finished call: what is durable leaves now, the rest waits in order. */
+static void hold_or_reply(struct front *f, struct call *c)
+{
+    if (c->is_gone) {
+        drop_reply(c);
+        return;
+    }
+    if (list_is_empty(&f->waiting) && (c->wait_lsn == 0 || store_durable(f->store) > c->wait_lsn)) {
+        reply_now(f, c);
+        return;
+    }
+    c->state = CALL_WAITING;
+    if (c->wait_lsn < f->waiting_upto)
+        c->wait_lsn = f->waiting_upto; /* keeps the list sorted; the flush that serves it is the same one */
+    f->waiting_upto = c->wait_lsn;
+    list_push_back(&f->waiting, &c->front_link);
+    f->waiting_count++;
+    f->metrics.waiting = f->waiting_count;
+}
+
+static void finish_call(struct front *f, struct call *c)
+{
+    if (!failed(c->error) && c->op->finish && !c->is_gone) {
+        struct error e = c->op->finish(c, c->in, c->out);
+        if (e.code == ERR_PENDING)
+            return; /* a reader thread calls front_done */
+        c->error = e;
+    }
+    hold_or_reply(f, c);
+}
+
+static bool release_durable(struct front *f)
+{
+    if (list_is_empty(&f->waiting))
+        return false;
+    lsn_t durable = store_durable(f->store);
+    bool did = false;
+    while (!list_is_empty(&f->waiting)) {
+        struct call *c = LIST_ENTRY(f->waiting.next, struct call, front_link);
+        if (c->wait_lsn >= durable)
+            break;
+        list_remove(&c->front_link);
+        f->waiting_count--;
+        did = true;
+        if (c->is_gone)
+            drop_reply(c);
+        else
+            reply_now(f, c);
+    }
+    f->metrics.waiting = f->waiting_count;
+    return did;
+}
+
+static bool take_inbox(struct front *f)
+{
+    if (LIKELY(atomic_load_explicit(&f->inbox, memory_order_relaxed) == NULL))
+        return false;
+    struct task *newest = atomic_exchange(&f->inbox, NULL), *oldest = NULL;
+    while (newest) {
+        struct task *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    while (oldest) {
+        struct call *c = CONTAINER_OF(oldest, struct call, task);
+        oldest = oldest->next;
+        if (c->state == CALL_FREE)
+            call_free(c);
+        else
+            finish_call(f, c);
+    }
+    return true;
+}
+
+/* ---- requests ----------------------------------------------------------------------------------------------------- */
+
+static bool on_head(struct stream *s)
+{
+    struct front *f = s->front;
+    const struct http_request *r = &s->request;
+    if (pages_is_page(r)) /* /health, /metrics, preflight: no signature */
+        return true;
+    struct call *c = call_new(f, s);
+    c->error = gateway_head(c, r, f->gateway);
+    if (!failed(c->error))
+        return true;
+    reply_now(f, c);
+    return false;
+}
+
+/* Waiting operations give the request's memory back before they are parked. */
+static void detach_input(struct front *f, struct call *c, struct stream *s)
+{
+    struct arena old = c->arena;
+    arena_init(&c->arena, CALL_ARENA_BYTES_MAX);
+    c->in = shape_copy(c->op->in, c->in, &c->arena);
+    c->out = arena_zero(&c->arena, c->op->out->size + 1);
+    c->region = arena_copy(&c->arena, c->region);
+    c->account = arena_copy(&c->arena, c->account);
+    c->resource = arena_copy(&c->arena, c->resource);
+    c->endpoint = arena_copy(&c->arena, c->endpoint);
+    c->caller.arn = arena_copy(&c->arena, c->caller.arn);
+    c->caller.user_id = arena_copy(&c->arena, c->caller.user_id);
+    c->caller.access_key = arena_copy(&c->arena, c->caller.access_key);
+    c->path = SLICE_NONE;
+    c->trace_header = SLICE_NONE;
+    c->scratch = NULL;
+    const struct gateway_request *request = c->request;
+    c->request = ARENA_NEW(&c->arena, struct gateway_request);
+    c->request->is_query_mode = request->is_query_mode;
+    c->request->cors = arena_copy(&c->arena, request->cors);
+    arena_deinit(&old);
+    stream_release_input(s);
+    (void)f;
+}
+
+static void on_request(struct stream *s)
+{
+    struct front *f = s->front;
+    struct call *c = s->user;
+    if (!c) {
+        pages_serve(s, f->gateway);
+        return;
+    }
+    c->error = gateway_bind(c, &s->request, f->gateway);
+    if (failed(c->error)) {
+        reply_now(f, c);
+        return;
+    }
+    if (c->op->where == WHERE_FRONT) {
+        c->error = c->op->run(c, c->in, c->out);
+        hold_or_reply(f, c);
+        return;
+    }
+    if (c->op->is_waiting)
+        detach_input(f, c, s);
+    c->state = CALL_AT_OWNER;
+    owner_submit(owner_of(c->log), &c->task);
+    take_inbox(f);
+}
+
+static void on_gone(struct stream *s)
+{
+    struct call *c = s->user;
+    s->user = NULL;
+    if (!c) {
+        pages_gone(s);
+        return;
+    }
+    c->is_gone = true;
+    c->stream = NULL;
+    if (c->state == CALL_NEW) { /* the body never came */
+        call_unref(c);
+        return;
+    }
+    if (c->state == CALL_AT_OWNER && c->op->is_waiting) {
+        atomic_fetch_add(&c->references, 1);
+        c->cancel.run = run_cancel;
+        owner_submit(owner_of(c->log), &c->cancel);
+    }
+}
+
+const struct http_handler front_handler = { .on_head = on_head, .on_request = on_request, .on_gone = on_gone };
+
+/* ---- turns -------------------------------------------------------------------------------------------------------- */
+
+static void on_turn(void *context, uint64_t now_ms)
+{
+    (void)now_ms;
+    this_front = context;
+    this_turn_ms = clock_ms();
+}
+
+/* Records that no reply waits for must not stay in memory for long. */
+static void flush_lazily(struct front *f)
+{
+    if (store_end(f->store) <= store_durable(f->store)) {
+        f->lazy_since_ms = 0;
+        return;
+    }
+    if (f->lazy_since_ms == 0) {
+        f->lazy_since_ms = this_turn_ms;
+    } else if (this_turn_ms >= f->lazy_since_ms + LAZY_FLUSH_MS) {
+        f->lazy_since_ms = 0;
+        store_kick(f->store);
+    }
+}
+
+static bool commit(struct front *f, bool is_idle)
+{
+    if (!is_idle) {
+        if (f->waiting_count >= FLUSH_WAITING_MAX)
+            store_kick(f->store);
+        return false;
+    }
+    atomic_store(&f->is_waiting_for_disk, 1);
+    if (release_durable(f)) /* a flush may have ended between the look and the flag */
+        return true;
+    if (!store_is_quick(f->store)) {
+        store_kick(f->store);
+        return false;
+    }
+    struct error e = store_flush(f->store);
+    if (failed(e))
+        return false; /* another thread is flushing; on_durable wakes us */
+    f->metrics.inline_flushes++;
+    return release_durable(f);
+}
+
+static bool before_sleep(void *context, bool is_idle)
+{
+    struct front *f = context;
+    bool did = take_inbox(f);
+    owners_tick((uint16_t)f->index, (uint16_t)all.count, this_turn_ms);
+    did |= take_inbox(f);
+    did |= release_durable(f);
+    if (!list_is_empty(&f->waiting)) {
+        did |= commit(f, is_idle);
+    } else {
+        atomic_store_explicit(&f->is_waiting_for_disk, 0, memory_order_relaxed);
+        if (is_idle)
+            flush_lazily(f);
+    }
+    return did;
+}
+
+static uint64_t sleep_until(void *context)
+{
+    struct front *f = context;
+    uint64_t wake = owners_next_wake((uint16_t)f->index, (uint16_t)all.count);
+    if (f->lazy_since_ms && f->lazy_since_ms + LAZY_FLUSH_MS < wake)
+        wake = f->lazy_since_ms + LAZY_FLUSH_MS;
+    if (wake == UINT64_MAX)
+        return UINT64_MAX;
+    uint64_t now = reactor_now_ms(f->reactor);
+    return wake <= this_turn_ms ? now : now + (wake - this_turn_ms);
+}
+
+static void on_durable(void *context)
+{
+    (void)context;
+    for (int i = 0; i < all.count; i++) {
+        struct front *f = &all.fronts[i];
+        if (f != this_front && atomic_load(&f->is_waiting_for_disk) && atomic_exchange(&f->is_waiting_for_disk, 0))
+            reactor_wake(f->reactor);
+    }
+    owners_on_durable();
+}
+
+static void on_earlier_wake(uint16_t log)
+{
+    struct front *f = &all.fronts[log % all.count];
+    if (f != this_front)
+        reactor_wake(f->reactor);
+}
+
+void fronts_open(const struct front_options *options)
+{
+    all.count = options->threads;
+    all.fronts = calloc((size_t)all.count, sizeof(struct front));
+    ASSERT(all.fronts);
+    for (int i = 0; i < all.count; i++) {
+        struct front *f = &all.fronts[i];
+        f->index = i;
+        f->store = options->store;
+        f->gateway = options->gateway;
+        f->reactor = http_server_reactor(options->http, i);
+        list_init(&f->waiting);
+        buf_init(&f->body);
+        buf_init(&f->lines);
+        sys->entropy(f->random, sizeof(f->random));
+        const struct reactor_hooks hooks = {
+            .context = f, .on_turn = on_turn, .before_sleep = before_sleep, .sleep_until = sleep_until
+        };
+        reactor_set_hooks(f->reactor, &hooks);
+        http_server_set_front(options->http, i, f);
+    }
+    store_on_durable(options->store, on_durable, NULL);
+    owners_on_earlier_wake(on_earlier_wake);
+}
+
+void fronts_close(void)
+{
+    for (int i = 0; i < all.count; i++) {
+        struct front *f = &all.fronts[i];
+        this_front = f;
+        take_inbox(f);
+        while (!list_is_empty(&f->waiting)) {
+            struct call *c = LIST_ENTRY(f->waiting.next, struct call, front_link);
+            list_remove(&c->front_link);
+            call_unref(c);
+        }
+        for (size_t k = 0; k < f->free_count; k++) {
+            arena_deinit(&f->free_calls[k]->arena);
+            free(f->free_calls[k]);
+        }
+        buf_deinit(&f->body);
+        buf_deinit(&f->lines);
+    }
+    this_front = NULL;
+    free(all.fronts);
+    all.fronts = NULL;
+    all.count = 0;
+}
+
+struct reactor *front_reactor(const void *front)
+{
+    return ((const struct front *)front)->reactor;
+}
+
+int front_count(void)
+{
+    return all.count;
+}
+
+const struct front_metrics *front_get_metrics(int index)
+{
+    return &all.fronts[index].metrics;
+}

@@ -1,0 +1,424 @@
+#include "api/gateway.h"
+#include "api/bind.h"
+#include "api/owner.h"
+#include "api/service.h"
+#include "base/text.h"
+#include "codec/json.h"
+#include "codec/xml.h"
+#include "sys/sys.h"
+#include <stdatomic.h>
+
+static_assert(sizeof(struct http_header) == sizeof(struct sigv4_header), "headers are handed over as they are");
+static_assert(offsetof(struct http_header, value) == offsetof(struct sigv4_header, value), "same layout");
+
+/* ---- error rows of the api ----------------------------------------------------------------------------------------- */
+
+static const struct error_row api_rows[] = {
+#define API_ERROR(name, shape, query, status, fault, text) { name, #name, shape, query, status, fault, text },
+#include "api/errors.def"
+#undef API_ERROR
+};
+
+void gateway_register(void)
+{
+    error_rows_register(API_ERROR_FIRST + 1, api_rows, ARRAY_COUNT(api_rows));
+}
+
+/* ---- after the head ------------------------------------------------------------------------------------------------ */
+
+static struct sigv4_request signed_view(const struct http_request *r)
+{
+    return (struct sigv4_request){ .method = r->method_text,
+        .path = r->path,
+        .query = r->query,
+        .headers = (const struct sigv4_header *)r->headers,
+        .header_count = r->header_count };
+}
+
+static bool is_json_call(const struct http_request *r)
+{
+    return !slice_is_none(http_header_find(r, SLICE("x-amz-target")));
+}
+
+static void choose_protocol(struct call *c, const struct http_request *r)
+{
+    if (is_json_call(r)) {
+        c->protocol = PROTOCOL_JSON;
+        c->request->is_query_mode = slice_equal_nocase(http_header_find(r, SLICE("x-amzn-query-mode")), SLICE("true"));
+        return;
+    }
+    struct slice accept = http_header_find(r, SLICE("accept"));
+    c->protocol = !slice_is_none(accept) && slice_starts(accept, SLICE("application/json")) ? PROTOCOL_QUERY_JSON
+                                                                                            : PROTOCOL_QUERY_XML;
+}
+
+static struct error signature_error(struct call *c, enum sigv4_result result)
+{
+    struct slice sentence = c->request->signature.sentence;
+    uint32_t code = API_BAD_SIGNATURE;
+    switch (result) {
+    case SIGV4_OK:
+        return OK;
+    case SIGV4_NONE:
+        code = API_MISSING_AUTHENTICATION;
+        break;
+    case SIGV4_INCOMPLETE:
+        code = API_INCOMPLETE_SIGNATURE;
+        break;
+    case SIGV4_SKEWED:
+        code = API_SIGNATURE_EXPIRED;
+        break;
+    case SIGV4_EXPIRED:
+        code = API_REQUEST_EXPIRED;
+        break;
+    case SIGV4_UNKNOWN_KEY:
+        code = API_UNKNOWN_KEY;
+        break;
+    case SIGV4_MISMATCH:
+        break;
+    }
+    return slice_is_none(sentence) ? call_fail(c, code, NULL) : call_fail(c, code, "%.*s", SLICE_ARG(sentence));
+}
+
+struct error gateway_head(struct call *c, const struct http_request *r, const struct gateway_options *o)
+{
+    c->request = ARENA_NEW(&c->arena, struct gateway_request);
+    choose_protocol(c, r);
+    struct buf cors;
+    buf_init(&cors);
+    bool may_pass = gateway_origin(r, o, &cors);
+    if (cors.size)
+        c->request->cors = arena_copy(&c->arena, buf_slice(&cors));
+    buf_deinit(&cors);
+    if (!may_pass)
+        return call_fail(c, API_FOREIGN_ORIGIN, NULL);
+    if (c->protocol != PROTOCOL_JSON && r->method != HTTP_GET && r->method != HTTP_POST && r->method != HTTP_HEAD)
+        return call_fail(c, API_MISSING_ACTION, NULL);
+    const struct sigv4_request view = signed_view(r);
+    enum sigv4_result result =
+        sigv4_parse(&view, sys->clock.wall_ms() / 1000, o->clock_window_s, &c->arena, &c->request->signature);
+    c->request->signature_result = result;
+    if (result == SIGV4_NONE)
+        return OK; /* a query request without Action is answered before its signature is missed */
+    if (result == SIGV4_OK) {
+        const struct credential_set *set = atomic_load(o->credentials);
+        struct credential *storage = ARENA_NEW(&c->arena, struct credential);
+        c->request->credential = credential_find(set, c->request->signature.access_key, storage, &c->arena);
+        if (!c->request->credential)
+            result = SIGV4_UNKNOWN_KEY;
+    }
+    return signature_error(c, result);
+}
+
+/* ---- with the body -------------------------------------------------------------------------------------------------- */
+
+static struct error verify(struct call *c, const struct http_request *r)
+{
+    struct gateway_request *g = c->request;
+    if (g->signature_result != SIGV4_OK)
+        return signature_error(c, g->signature_result);
+    const struct sigv4_request view = signed_view(r);
+    struct slice body = slice_is_none(r->body) ? SLICE("") : r->body;
+    TRY(signature_error(c, sigv4_verify(&g->signature, &view, body, g->credential->secret, &c->arena)));
+    if (g->signature.region.size > REGION_BYTES_MAX)
+        return call_fail(c, API_INCOMPLETE_SIGNATURE, "Credential should be scoped to a valid region.");
+    memcpy(c->caller.account, g->credential->account, sizeof(c->caller.account));
+    c->caller.arn = g->credential->arn;
+    c->caller.user_id = g->credential->user_id;
+    c->caller.access_key = g->credential->access_key;
+    c->caller.is_root = true;
+    c->region = g->signature.region;
+    c->account = slice_of(c->caller.account, ACCOUNT_BYTES);
+    return OK;
+}
+
+static const struct op *find_op(const struct service *s, struct slice name)
+{
+    for (size_t i = 0; i < s->op_count; i++)
+        if (slice_equal(s->ops[i].name, name))
+            return &s->ops[i];
+    return NULL;
+}
+
+static void choose_endpoint(struct call *c, const struct http_request *r, const struct gateway_options *o)
+{
+    if (!slice_is_none(o->public_url)) {
+        c->endpoint = o->public_url;
+        return;
+    }
+    struct slice host = slice_is_none(r->host) ? SLICE("localhost:4566") : r->host;
+    size_t scheme = r->is_tls ? 8 : 7;
+    char *text = arena_alloc(&c->arena, scheme + host.size);
+    memcpy(text, r->is_tls ? "https://" : "http://", scheme);
+    memcpy(text + scheme, host.data, host.size);
+    c->endpoint = slice_of(text, scheme + host.size);
+}
+
+static void prepare(struct call *c)
+{
+    c->in = arena_alloc(&c->arena, c->op->in->size + 1);
+    c->out = arena_zero(&c->arena, c->op->out->size + 1);
+    shape_clear(c->op->out, c->out);
+}
+
+static struct error bind_json_call(struct call *c, const struct http_request *r)
+{
+    struct slice name = http_header_find(r, SLICE("x-amz-target"));
+    struct slice prefix = slice_cut(&name, '.');
+    for (size_t i = 0; (c->service = owners_service(i)); i++)
+        if (slice_equal(c->service->target_prefix, prefix))
+            break;
+    if (c->service && !slice_is_none(name))
+        c->op = find_op(c->service, name);
+    if (!c->op)
+        return call_fail(c, API_UNKNOWN_OPERATION, NULL);
+    TRY(verify(c, r));
+    prepare(c);
+    struct slice body = slice_is_none(r->body) || r->body.size == 0 ? SLICE("{}") : r->body;
+    return bind_json_decode(c, c->op->in, body, c->in);
+}
+
+static struct slice query_text(struct call *c, const struct http_request *r)
+{
+    bool is_form = r->method == HTTP_POST && !slice_is_none(r->body) && r->body.size;
+    if (!is_form)
+        return slice_is_none(r->query) ? SLICE("") : r->query;
+    if (slice_is_none(r->query) || r->query.size == 0)
+        return r->body;
+    return arena_printf(&c->arena, "%.*s&%.*s", SLICE_ARG(r->query), SLICE_ARG(r->body));
+}
+
+/* "/" alone is the service's endpoint; anything longer is a queue's. */
+static bool is_root_path(struct slice path)
+{
+    return path.size <= 1;
+}
+
+static const struct service *service_of_scope(const struct call *c, const struct form *form)
+{
+    struct slice version = form_get(form, SLICE("Version"));
+    const struct service *s;
+    for (size_t i = 0; (s = owners_service(i)); i++)
+        if (!slice_is_none(version) && slice_equal(s->query_version, version))
+            return s;
+    for (size_t i = 0; (s = owners_service(i)); i++)
+        if (slice_equal(s->name, c->request->signature.service))
+            return s;
+    return owners_service(0);
+}
+
+static struct error bind_query_call(struct call *c, const struct http_request *r)
+{
+    struct form form;
+    struct error e = form_parse(&c->arena, query_text(c, r), &form);
+    if (failed(e))
+        return call_fail(c, API_SERIALIZATION, "The form has a broken escape, bytes that are not UTF-8, or too many parameters.");
+    struct slice action = form_get(&form, SLICE("Action"));
+    if (slice_is_none(action) || action.size == 0)
+        return call_fail(c, API_MISSING_ACTION, NULL);
+    c->service = service_of_scope(c, &form);
+    TRY(verify(c, r));
+    c->op = find_op(c->service, action);
+    if (!c->op || (!is_root_path(r->path) && !c->op->route))
+        return call_fail(c, API_INVALID_ACTION, error_row(API_INVALID_ACTION)->text, SLICE_ARG(action));
+    prepare(c);
+    return bind_form_decode(c, c->op->in, &form, c->in);
+}
+
+struct error gateway_bind(struct call *c, const struct http_request *r, const struct gateway_options *o)
+{
+    if (!text_percent_decode(&c->arena, r->path, false, &c->path))
+        return call_fail(c, API_SERIALIZATION, "The path has a broken percent escape.");
+    choose_endpoint(c, r, o);
+    c->trace_header = http_header_find(r, SLICE("x-amzn-trace-id"));
+    if (c->protocol == PROTOCOL_JSON)
+        TRY(bind_json_call(c, r));
+    else
+        TRY(bind_query_call(c, r));
+    /* The queue URL may come from the path: routes fill it in before "required" is judged. */
+    if (c->op->route)
+        TRY(c->op->route(c, c->in, c->out));
+    return bind_check(c, c->op->in, c->in, c->protocol != PROTOCOL_JSON);
+}
+
+/* ---- replies -------------------------------------------------------------------------------------------------------- */
+
+static struct slice message_of(const struct call *c, const struct error_row *row)
+{
+    if (!slice_is_none(c->error_message))
+        return c->error_message;
+    return slice_str(row->text);
+}
+
+/* JSON 1.0 keeps the query status only for clients that asked for it; denials and server faults always. */
+static int status_of(const struct call *c, const struct error_row *row)
+{
+    bool is_json = c->protocol == PROTOCOL_JSON;
+    if (is_json && row->status < 500 && row->code != API_ACCESS_DENIED && row->code != API_BODY_TOO_LARGE &&
+        !(c->request && c->request->is_query_mode))
+        return 400;
+    return row->status;
+}
+
+static void encode_json_error(struct call *c, const struct error_row *row, struct buf *body, struct buf *lines)
+{
+    bool is_service = c->service && row->code >= 512;
+    bool is_coral = is_service && (row->code == c->service->error_missing || row->code == c->service->error_invalid);
+    buf_add_lit(body, "{\"__type\":\"");
+    buf_add(body, is_coral || !is_service ? SLICE("com.amazon.coral.service#") : c->service->error_namespace);
+    buf_add(body, slice_str(row->shape));
+    buf_add_lit(body, "\",\"message\":");
+    json_write_string(body, message_of(c, row));
+    buf_add_lit(body, "}");
+    buf_add_lit(lines, "x-amzn-query-error: ");
+    buf_add(lines, slice_str(row->query));
+    buf_add(lines, row->fault == SENDER ? SLICE(";Sender\r\n") : SLICE(";Receiver\r\n"));
+}
+
+static void encode_xml_error(struct call *c, const struct error_row *row, struct buf *body)
+{
+    if (row->code == API_MISSING_ACTION) {
+        buf_add_lit(body, "<UnknownOperationException/>\n");
+        return;
+    }
+    struct slice namespace = c->service ? c->service->xml_namespace : owners_service(0)->xml_namespace;
+    buf_add_lit(body, "<?xml version=\"1.0\"?><ErrorResponse xmlns=\"");
+    buf_add(body, namespace);
+    buf_add_lit(body, "\"><Error><Type>");
+    buf_add(body, row->fault == SENDER ? SLICE("Sender") : SLICE("Receiver"));
+    buf_add_lit(body, "</Type>");
+    xml_element(body, SLICE("Code"), slice_str(row->query));
+    xml_element(body, SLICE("Message"), message_of(c, row));
+    buf_add_lit(body, "<Detail/></Error>");
+    xml_element(body, SLICE("RequestId"), slice_str(c->request_id));
+    buf_add_lit(body, "</ErrorResponse>");
+}
+
+static void encode_query_json_error(struct call *c, const struct error_row *row, struct buf *body)
+{
+    buf_add_lit(body, "{\"Error\":{\"Code\":");
+    json_write_string(body, slice_str(row->query));
+    buf_add_lit(body, ",\"Message\":");
+    json_write_string(body, message_of(c, row));
+    buf_add(body, row->fault == SENDER ? SLICE(",\"Type\":\"Sender\"") : SLICE(",\"Type\":\"Receiver\""));
+    buf_add_lit(body, "},\"RequestId\":");
+    json_write_string(body, slice_str(c->request_id));
+    buf_add_lit(body, "}");
+}
+
+static bool has_fields(const struct shape *shape)
+{
+    return shape->fields()[0].kind != KIND_END;
+}
+
+static void encode_xml(struct call *c, struct buf *body)
+{
+    struct slice name = c->op->name;
+    buf_add_lit(body, "<?xml version=\"1.0\"?><");
+    buf_add(body, name);
+    buf_add_lit(body, "Response xmlns=\"");
+    buf_add(body, c->service->xml_namespace);
+    buf_add_lit(body, "\">");
+    if (has_fields(c->op->out)) {
+        buf_add_lit(body, "<");
+        buf_add(body, name);
+        buf_add_lit(body, "Result>");
+        bind_xml_encode(body, c->op->out, c->out);
+        buf_add_lit(body, "</");
+        buf_add(body, name);
+        buf_add_lit(body, "Result>");
+    }
+    buf_add_lit(body, "<ResponseMetadata>");
+    xml_element(body, SLICE("RequestId"), slice_str(c->request_id));
+    buf_add_lit(body, "</ResponseMetadata></");
+    buf_add(body, name);
+    buf_add_lit(body, "Response>");
+}
+
+static void encode_query_json(struct call *c, struct buf *body)
+{
+    buf_printf(body, "{\"%.*sResponse\":{", SLICE_ARG(c->op->name));
+    if (has_fields(c->op->out)) {
+        buf_printf(body, "\"%.*sResult\":", SLICE_ARG(c->op->name));
+        bind_json_encode(body, c->op->out, c->out);
+        buf_add_lit(body, ",");
+    }
+    buf_printf(body, "\"ResponseMetadata\":{\"RequestId\":\"%s\"}}}", c->request_id);
+}
+
+static struct slice content_type_of(const struct call *c)
+{
+    if (c->protocol == PROTOCOL_JSON)
+        return SLICE("application/x-amz-json-1.0");
+    bool is_no_action = c->error.code == API_MISSING_ACTION;
+    return c->protocol == PROTOCOL_QUERY_JSON && !is_no_action ? SLICE("application/json") : SLICE("text/xml");
+}
+
+void gateway_encode(struct call *c, struct buf *body, struct buf *lines, struct http_reply *reply)
+{
+    buf_add_lit(lines, "x-amzn-RequestId: ");
+    buf_add(lines, slice_of(c->request_id, 36));
+    buf_add_lit(lines, "\r\n");
+    if (c->request && c->request->cors.size)
+        buf_add(lines, c->request->cors);
+    reply->status = 200;
+    reply->content_type = content_type_of(c);
+    if (failed(c->error)) {
+        const struct error_row *row = error_row(c->error.code);
+        reply->status = status_of(c, row);
+        if (c->protocol == PROTOCOL_JSON)
+            encode_json_error(c, row, body, lines);
+        else if (c->protocol == PROTOCOL_QUERY_XML || row->code == API_MISSING_ACTION)
+            encode_xml_error(c, row, body);
+        else
+            encode_query_json_error(c, row, body);
+    } else if (c->protocol == PROTOCOL_JSON) {
+        if (has_fields(c->op->out))
+            bind_json_encode(body, c->op->out, c->out);
+    } else if (c->protocol == PROTOCOL_QUERY_XML) {
+        encode_xml(c, body);
+    } else {
+        encode_query_json(c, body);
+    }
+    reply->header_lines = buf_slice(lines);
+    reply->body_buf = body;
+}
+
+/* ---- web origins ---------------------------------------------------------------------------------------------------- */
+
+/* "http://localhost:3000" and the like: scheme, a loopback host, any port */
+static bool is_local_origin(struct slice origin)
+{
+    struct slice host = origin;
+    if (slice_starts(host, SLICE("http://")))
+        host = slice_from(host, 7);
+    else if (slice_starts(host, SLICE("https://")))
+        host = slice_from(host, 8);
+    else
+        return false;
+    static const struct slice names[] = { { "localhost", 9 }, { "127.0.0.1", 9 }, { "[::1]", 5 } };
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        if (!slice_starts(host, names[i]))
+            continue;
+        struct slice port = slice_from(host, names[i].size);
+        uint64_t number;
+        if (port.size == 0 || (port.data[0] == ':' && text_parse_u64(slice_from(port, 1), &number)))
+            return true;
+    }
+    return false;
+}
+
+bool gateway_origin(const struct http_request *r, const struct gateway_options *o, struct buf *lines)
+{
+    struct slice origin = http_header_find(r, SLICE("origin"));
+    if (LIKELY(slice_is_none(origin)))
+        return true;
+    bool is_allowed = o->is_any_origin_allowed || is_local_origin(origin);
+    for (size_t i = 0; i < o->cors_origin_count; i++)
+        is_allowed |= slice_equal(o->cors_origins[i], origin);
+    if (!is_allowed)
+        return false;
+    buf_printf(lines, "Access-Control-Allow-Origin: %.*s\r\nVary: Origin\r\n", SLICE_ARG(origin));
+    buf_add_lit(lines, "Access-Control-Expose-Headers: x-amzn-RequestId, x-amzn-query-error\r\n");
+    return true;
+}

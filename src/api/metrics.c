@@ -1,0 +1,177 @@
+#include "api/metrics.h"
+#include "api/clock.h"
+#include "api/front.h"
+#include "api/owner.h"
+#include "api/service.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- objects: all that match a filter, or the busiest ----------------------------------------------------------------- */
+
+void metrics_writer_init(struct metrics_writer *w, struct slice filter)
+{
+    memset(w, 0, sizeof(*w));
+    w->filter = filter;
+    w->objects = malloc(METRICS_OBJECTS_MAX * sizeof(*w->objects));
+    ASSERT(w->objects);
+}
+
+void metrics_writer_deinit(struct metrics_writer *w)
+{
+    free(w->objects);
+    w->objects = NULL;
+}
+
+static bool matches(struct slice filter, struct slice name)
+{
+    if (filter.size && filter.data[filter.size - 1] == '*')
+        return slice_starts(name, slice_head(filter, filter.size - 1));
+    return slice_equal(filter, name);
+}
+
+static void sift_down(struct metrics_object *heap, size_t count, size_t at)
+{
+    for (;;) {
+        size_t least = at, left = 2 * at + 1, right = left + 1;
+        if (left < count && heap[left].activity < heap[least].activity)
+            least = left;
+        if (right < count && heap[right].activity < heap[least].activity)
+            least = right;
+        if (least == at)
+            return;
+        struct metrics_object swap = heap[at];
+        heap[at] = heap[least];
+        heap[least] = swap;
+        at = least;
+    }
+}
+
+void metrics_add_object(struct metrics_writer *w, const struct metrics_object *o)
+{
+    w->objects_seen++;
+    for (size_t i = 0; i < METRICS_VALUES_MAX; i++)
+        w->totals[i] += o->values[i];
+    if (!slice_is_none(w->filter) && !matches(w->filter, slice_str(o->name)))
+        return;
+    if (w->count < METRICS_OBJECTS_MAX) {
+        w->objects[w->count++] = *o;
+        if (w->count == METRICS_OBJECTS_MAX)
+            for (size_t i = w->count / 2; i-- > 0;)
+                sift_down(w->objects, w->count, i);
+        return;
+    }
+    if (o->activity <= w->objects[0].activity)
+        return;
+    w->objects[0] = *o;
+    sift_down(w->objects, w->count, 0);
+}
+
+static void write_row(struct buf *b, const struct metrics_writer *w, const struct metric_row *row, size_t index, const char *label)
+{
+    buf_printf(b, "# HELP millrace_%s %s\n# TYPE millrace_%s %s\n", row->name, row->help, row->name, row->kind);
+    for (size_t i = 0; i < w->count && b->size < METRICS_BYTES_MAX; i++) {
+        const struct metrics_object *o = &w->objects[i];
+        buf_printf(b, "millrace_%s{%s=\"%s\",account=\"%s\",region=\"%s\"} %lld\n", row->name, label, o->name, o->account,
+            o->region, (long long)o->values[index]);
+    }
+}
+
+void metrics_write_services(struct buf *b, const struct metrics_writer *w)
+{
+    const struct service *s;
+    for (size_t i = 0; (s = owners_service(i)); i++) {
+        if (!s->metric_rows)
+            continue;
+        buf_printf(b, "# HELP millrace_%.*s_%ss Objects there are; the busiest %d are listed, ?%s=NAME or NAME* chooses.\n",
+            SLICE_ARG(s->name), s->metric_label, METRICS_OBJECTS_MAX, s->metric_label);
+        buf_printf(b, "# TYPE millrace_%.*s_%ss gauge\nmillrace_%.*s_%ss %llu\n", SLICE_ARG(s->name), s->metric_label,
+            SLICE_ARG(s->name), s->metric_label, (unsigned long long)w->objects_seen);
+        for (size_t k = 0; s->metric_rows[k].name; k++)
+            write_row(b, w, &s->metric_rows[k], k, s->metric_label);
+    }
+}
+
+/* ---- the server's own ------------------------------------------------------------------------------------------------ */
+
+static void write_histogram(struct buf *b, const char *name, const char *labels, const struct histogram *h, double scale)
+{
+    static const uint64_t bounds[] = { 50, 100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000,
+        1000000, 2500000, 10000000, 30000000 };
+    const char *comma = *labels ? "," : "";
+    for (size_t i = 0; i < ARRAY_COUNT(bounds); i++)
+        buf_printf(b, "%s_bucket{%s%sle=\"%g\"} %llu\n", name, labels, comma, (double)bounds[i] * scale,
+            (unsigned long long)histogram_count_upto(h, bounds[i]));
+    buf_printf(b, "%s_bucket{%s%sle=\"+Inf\"} %llu\n", name, labels, comma, (unsigned long long)h->count);
+    buf_printf(b, "%s_sum{%s} %g\n%s_count{%s} %llu\n", name, labels, (double)h->sum * scale, name, labels,
+        (unsigned long long)h->count);
+}
+
+static void write_operations(struct buf *b)
+{
+    static const char name[] = "millrace_request_seconds";
+    buf_printf(b, "# HELP %s Time from the head of a request to its reply.\n# TYPE %s histogram\n", name, name);
+    const struct service *s;
+    size_t slot = 0;
+    for (size_t i = 0; (s = owners_service(i)); i++) {
+        for (size_t k = 0; k < s->op_count && slot < FRONT_OPS_MAX; k++, slot++) {
+            struct histogram sum = { 0 };
+            for (int f = 0; f < front_count(); f++)
+                histogram_merge(&sum, &front_get_metrics(f)->latency_us[slot]);
+            char labels[96];
+            snprintf(labels, sizeof(labels), "service=\"%.*s\",operation=\"%.*s\"", SLICE_ARG(s->name), SLICE_ARG(s->ops[k].name));
+            if (sum.count)
+                write_histogram(b, name, labels, &sum, 1e-6);
+        }
+    }
+    buf_add_lit(b, "# HELP millrace_errors_total Replies that were errors, by code.\n# TYPE millrace_errors_total counter\n");
+    for (uint32_t code = 1; code < FRONT_ERRORS_MAX; code++) {
+        uint64_t count = 0;
+        for (int f = 0; f < front_count(); f++)
+            count += front_get_metrics(f)->errors[code];
+        if (count)
+            buf_printf(b, "millrace_errors_total{code=\"%s\",row=\"%s\"} %llu\n", error_row(code)->query,
+                error_row(code)->name, (unsigned long long)count);
+    }
+}
+
+static void write_number(struct buf *b, const char *name, const char *kind, const char *help, double value)
+{
+    buf_printf(b, "# HELP millrace_%s %s\n# TYPE millrace_%s %s\nmillrace_%s %.15g\n", name, help, name, kind, name, value);
+}
+
+static void write_log(struct buf *b)
+{
+    struct store_metrics m;
+    store_get_metrics(owners_store(), &m);
+    const struct {
+        const char *name, *kind, *help;
+        uint64_t value;
+    } rows[] = {
+        { "log_appends_total", "counter", "Record groups appended to the journal.", m.appends },
+        { "log_append_bytes_total", "counter", "Bytes of records appended.", m.append_bytes },
+        { "log_flushes_total", "counter", "Group commits.", m.flushes },
+        { "log_written_bytes_total", "counter", "Bytes written to segment files.", m.written_bytes },
+        { "log_segments", "gauge", "Segment files in use.", m.segments },
+        { "log_segments_free", "gauge", "Zero-filled segment files ready for use.", m.segments_free },
+        { "log_segments_recycled_total", "counter", "Segments that were freed and used again.", m.recycled_segments },
+        { "log_relocated_bytes_total", "counter", "Bytes of old live records the cleaner copied forward.", m.relocated_bytes },
+        { "log_cold_reads_total", "counter", "Reads that had to wait for the disk.", m.cold_reads },
+        { "snapshots_total", "counter", "Snapshots committed.", m.snapshots },
+        { "snapshot_bytes", "gauge", "Size of the last snapshot.", m.snapshot_bytes },
+        { "disk_free_bytes", "gauge", "Free bytes on the file system of the data directory.", m.free_disk_bytes },
+        { "disk_refuses_sends", "gauge", "1 while new data is refused because the disk is nearly full.", m.refuses_sends || m.refuses_all },
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
+        write_number(b, rows[i].name, rows[i].kind, rows[i].help, (double)rows[i].value);
+    buf_add_lit(b, "# HELP millrace_log_fsync_seconds Time of one sync.\n# TYPE millrace_log_fsync_seconds histogram\n");
+    write_histogram(b, "millrace_log_fsync_seconds", "", &m.fsync_us, 1e-6);
+    buf_add_lit(b, "# HELP millrace_log_batch_records Records in one group commit.\n# TYPE millrace_log_batch_records histogram\n");
+    write_histogram(b, "millrace_log_batch_records", "", &m.batch_records, 1);
+}
+
+void metrics_write_server(struct buf *b)
+{
+    write_number(b, "clock_offset_seconds", "gauge", "Server time less wall time.", (double)clock_offset_from_wall_ms() / 1000);
+    write_operations(b);
+    write_log(b);
+}

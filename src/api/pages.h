@@ -1,0 +1,13 @@
+/* pages.h: what is not an API call: /health, /metrics, CORS preflight. No signature; same origin rule.
+ * Thread   the front's. /metrics visits every owner in turn, in slices, and never holds more than METRICS_BYTES_MAX.
+ */
+#ifndef MILLRACE_API_PAGES_H
+#define MILLRACE_API_PAGES_H
+
+#include "api/gateway.h"
+
+bool pages_is_page(const struct http_request *r);
+void pages_serve(struct stream *s, const struct gateway_options *o);
+void pages_gone(struct stream *s);
+
+#endif

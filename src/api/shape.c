@@ -1,0 +1,90 @@
+/* shape.c: see shape.h. Recursion follows the rows, which nest a few levels and never themselves. */
+#include "api/shape.h"
+
+void shape_clear(const struct shape *shape, void *value)
+{
+    if (shape->size)
+        memset(value, 0, shape->size);
+    for (const struct field *field = shape->fields(); field->kind != KIND_END; field++) {
+        if (field->kind == KIND_INT || field->kind == KIND_BOOL)
+            *(int64_t *)((char *)value + field->offset) = INT_ABSENT;
+    }
+}
+
+/* ---- copies ----------------------------------------------------------------------------------------------------- */
+
+static void copy_fields(const struct shape *shape, void *value, struct arena *to);
+
+static struct slice copy_text(struct slice s, struct arena *to)
+{
+    return slice_is_none(s) ? s : arena_copy(to, s);
+}
+
+/* `v` is already a bitwise copy: its items still belong to the original. */
+static void copy_list(const struct shape *of, struct values *v, struct arena *to)
+{
+    size_t item_bytes = of ? of->size : sizeof(struct slice);
+    const void *items = v->items;
+    v->items = NULL;
+    if (v->count == 0)
+        return;
+    v->items = arena_alloc(to, v->count * item_bytes);
+    memcpy(v->items, items, v->count * item_bytes);
+    for (size_t index = 0; index < v->count; index++) {
+        void *item = (char *)v->items + index * item_bytes;
+        if (of)
+            copy_fields(of, item, to);
+        else
+            *(struct slice *)item = copy_text(*(struct slice *)item, to);
+    }
+}
+
+static void copy_map(const struct shape *of, struct values *v, struct arena *to)
+{
+    const struct pair *pairs = v->items;
+    v->items = NULL;
+    if (v->count == 0)
+        return;
+    struct pair *copies = v->items = arena_alloc(to, v->count * sizeof *copies);
+    for (size_t index = 0; index < v->count; index++) {
+        copies[index] = (struct pair){
+            .key = copy_text(pairs[index].key, to),
+            .text = copy_text(pairs[index].text, to),
+            .value = of && pairs[index].value ? shape_copy(of, pairs[index].value, to) : NULL,
+        };
+    }
+}
+
+static void copy_fields(const struct shape *shape, void *value, struct arena *to)
+{
+    for (const struct field *field = shape->fields(); field->kind != KIND_END; field++) {
+        void *at = (char *)value + field->offset;
+        switch (field->kind) {
+        case KIND_STR:
+        case KIND_BLOB:
+            *(struct slice *)at = copy_text(*(struct slice *)at, to);
+            break;
+        case KIND_STRUCT:
+            if (*(void **)at)
+                *(void **)at = shape_copy(field->of, *(void **)at, to);
+            break;
+        case KIND_LIST:
+            copy_list(field->of, at, to);
+            break;
+        case KIND_MAP:
+            copy_map(field->of, at, to);
+            break;
+        default: /* numbers are copied with the struct */
+            break;
+        }
+    }
+}
+
+void *shape_copy(const struct shape *shape, const void *value, struct arena *to)
+{
+    void *copy = arena_alloc(to, shape->size);
+    if (shape->size)
+        memcpy(copy, value, shape->size);
+    copy_fields(shape, copy, to);
+    return copy;
+}

@@ -1,0 +1,43 @@
+/* map.h: open-addressing hash table from a 64-bit hash to a pointer the caller owns.
+ *
+ * The caller compares keys: map_find walks the entries of equal hash and asks `equal(entry, key)`.
+ * Owner    one thread. Memory 16 bytes a slot, load at most 3/4, grows by doubling with all entries moved at once.
+ * Cost     O(1) expected; hash must be keyed (map_hash) where keys come from the network.
+ * Order    iteration order depends on the hash seed: never let it reach a record, a snapshot hash or a reply.
+ */
+#ifndef MILLRACE_BASE_MAP_H
+#define MILLRACE_BASE_MAP_H
+
+#include "base/slice.h"
+
+struct map_slot {
+    uint64_t hash;
+    void *entry; /* NULL: never used */
+};
+struct map {
+    struct map_slot *slots;
+    size_t capacity; /* a power of two, or 0 */
+    size_t count;
+};
+
+typedef bool map_equal(const void *entry, const void *key);
+
+uint64_t map_hash(struct slice key);               /* keyed per process (hash_seed) */
+void map_set_seed(uint64_t seed0, uint64_t seed1); /* once at start; until then a known constant */
+static inline uint64_t map_hash_u64(uint64_t x)    /* for keys made by ourselves */
+{
+    x ^= x >> 32;
+    x *= 0xd6e8feb86659fd93ull;
+    x ^= x >> 32;
+    x *= 0xd6e8feb86659fd93ull;
+    return x ^ (x >> 32);
+}
+void map_init(struct map *m);
+void map_deinit(struct map *m); /* entries are the caller's */
+void *map_find(const struct map *m, uint64_t hash, map_equal *equal, const void *key);
+void map_insert(struct map *m, uint64_t hash, void *entry); /* the key must be absent */
+bool map_remove(struct map *m, uint64_t hash, const void *entry);
+/* for (size_t i = 0; map_next(m, &i, &entry);) ... ; the map must not change meanwhile */
+bool map_next(const struct map *m, size_t *position, void **ret_entry);
+
+#endif

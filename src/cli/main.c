@@ -1,0 +1,165 @@
+/* millrace: the command line. Commands are rows; each has one function and its own words of help. */
+#include "server/server.h"
+#include "api/service.h"
+#include "store/store.h"
+#include <stdio.h>
+#include <string.h>
+
+enum { USAGE = 64 };
+
+struct command {
+    const char *name, *arguments, *help;
+    int (*run)(int argc, char **argv);
+};
+
+static int usage(const char *why);
+
+/* ---- serve, doctor: take the options ------------------------------------------------------------------------------- */
+
+static bool wants_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++)
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+            return true;
+    return false;
+}
+
+static int with_config(int argc, char **argv, const char *title, int (*run)(const struct config *))
+{
+    if (wants_help(argc, argv)) {
+        printf("%s\n\nOptions (each also as MILLRACE_NAME and as a line NAME = VALUE of the config file):\n", title);
+        config_print_help();
+        return 0;
+    }
+    static struct arena arena;
+    static struct config config;
+    arena_init(&arena, 4 * MIB);
+    struct slice sentence = SLICE("the configuration is not usable");
+    if (failed(config_load(argc, argv, &arena, &config, &sentence))) {
+        fprintf(stderr, "millrace: %.*s\n", SLICE_ARG(sentence));
+        return USAGE;
+    }
+    return run(&config);
+}
+
+static int run_serve(int argc, char **argv)
+{
+    return with_config(argc, argv, "millrace serve: the server. Ctrl-C or SIGTERM stops it cleanly, SIGHUP reloads.", server_run);
+}
+
+static int run_doctor(int argc, char **argv)
+{
+    return with_config(argc, argv, "millrace doctor: checks disk, limits, clock and data directory.", server_doctor);
+}
+
+/* ---- log dump, log verify, backup ------------------------------------------------------------------------------------ */
+
+static void print_line(void *context, struct slice line)
+{
+    (void)context;
+    fwrite(line.data, 1, line.size, stdout);
+    fputc('\n', stdout);
+}
+
+static struct slice describe(struct arena *arena, const struct record *r)
+{
+    size_t count;
+    struct service *const *services = server_services(&count);
+    size_t index = r->type >> 8;
+    if (index < count && services[index]->describe)
+        return services[index]->describe(arena, r);
+    return SLICE("?");
+}
+
+static int report(struct error e, const char *what)
+{
+    if (!failed(e))
+        return 0;
+    fprintf(stderr, "millrace: %s: %s\n", what, error_text(e));
+    return e.code == ERR_CORRUPT ? 65 : 74;
+}
+
+static int run_log(int argc, char **argv)
+{
+    if (argc == 2 && !strcmp(argv[0], "dump"))
+        return report(store_dump(argv[1], describe, print_line, NULL), argv[1]);
+    if (argc == 2 && !strcmp(argv[0], "verify"))
+        return report(store_verify(argv[1], print_line, NULL), argv[1]);
+    return usage("log: expected \"dump DIR\" or \"verify DIR\"");
+}
+
+static int run_backup(int argc, char **argv)
+{
+    static struct arena arena;
+    static struct config config;
+    arena_init(&arena, 4 * MIB);
+    struct slice sentence = SLICE("");
+    if (argc < 1 || argv[0][0] == '-')
+        return usage("backup: expected \"backup TO-DIR [--data-dir DIR]\"");
+    if (failed(config_load(argc - 1, argv + 1, &arena, &config, &sentence))) {
+        fprintf(stderr, "millrace: %.*s\n", SLICE_ARG(sentence));
+        return USAGE;
+    }
+    int code = report(store_backup_offline(config.data_dir, argv[0]), argv[0]);
+    if (code == 0)
+        code = report(store_verify(argv[0], print_line, NULL), argv[0]);
+    if (code == 0)
+        printf("%s holds a verified copy of %s; start on it with millrace serve --data-dir %s\n", argv[0], config.data_dir, argv[0]);
+    return code;
+}
+
+/* ---- version, help --------------------------------------------------------------------------------------------------- */
+
+static int run_version(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    printf("millrace %s\n", MILLRACE_VERSION);
+    return 0;
+}
+
+static int run_help(int argc, char **argv);
+
+static const struct command commands[] = {
+    { "serve", "[OPTIONS]", "run the server (millrace serve --help lists the options)", run_serve },
+    { "doctor", "[OPTIONS]", "check disk, limits, clock and data directory", run_doctor },
+    { "log", "dump|verify DIR", "print every record of a data directory; check every checksum", run_log },
+    { "backup", "TO-DIR [OPTIONS]", "copy a data directory and verify the copy; a restore is a start on it", run_backup },
+    { "version", "", "print the version", run_version },
+    { "help", "", "print this", run_help },
+};
+
+static void print_help(FILE *to)
+{
+    fprintf(to, "millrace: the AWS messaging family on your own machines.\n\nusage: millrace COMMAND ...\n\n");
+    for (size_t i = 0; i < ARRAY_COUNT(commands); i++)
+        fprintf(to, "  %-8s %-18s %s\n", commands[i].name, commands[i].arguments, commands[i].help);
+}
+
+static int run_help(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    print_help(stdout);
+    return 0;
+}
+
+static int usage(const char *why)
+{
+    fprintf(stderr, "millrace: %s\n", why);
+    print_help(stderr);
+    return USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2)
+        return usage("expected a command");
+    const char *name = argv[1];
+    if (!strcmp(name, "--help") || !strcmp(name, "-h"))
+        name = "help";
+    if (!strcmp(name, "--version"))
+        name = "version";
+    for (size_t i = 0; i < ARRAY_COUNT(commands); i++)
+        if (!strcmp(commands[i].name, name))
+            return commands[i].run(argc - 2, argv + 2);
+    return usage("there is no such command");
+}

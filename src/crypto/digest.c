@@ -1,0 +1,107 @@
+/* digest.c: SHA-256 and HMAC over libcrypto's block function, MD5 of our own (digest.h).
+ *
+ * Low-level SHA256_* functions, although OpenSSL 3 calls them deprecated: their state is plain data, so a prepared HMAC
+ * key is 64 bytes that any thread may copy, nothing is allocated or fetched, and a digest is 0.03 us faster than with
+ * EVP and a reused context (the block function is the same). This is the only file that needs them.
+ *
+ * No MD5 of libcrypto: ours is as fast (md5.c), and FIPS builds have none.
+ */
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include "crypto/digest.h"
+#include "base/check.h"
+#include "crypto/md5.h"
+#include <openssl/crypto.h>
+#include <openssl/sha.h>
+
+enum { SHA256_BLOCK_BYTES = 64 };
+
+void sha256_parts(const struct slice *parts, size_t count, uint8_t out[SHA256_BYTES])
+{
+    SHA256_CTX c;
+    SHA256_Init(&c);
+    for (size_t i = 0; i < count; i++)
+        SHA256_Update(&c, parts[i].data, parts[i].size);
+    SHA256_Final(out, &c);
+}
+
+void sha256(struct slice s, uint8_t out[SHA256_BYTES])
+{
+    sha256_parts(&s, 1, out);
+}
+
+void md5_parts(const struct slice *parts, size_t count, uint8_t out[MD5_BYTES])
+{
+    struct md5_state s;
+    md5_start(&s);
+    for (size_t i = 0; i < count; i++)
+        md5_add(&s, parts[i]);
+    md5_finish(&s, out);
+}
+
+void md5(struct slice s, uint8_t out[MD5_BYTES])
+{
+    md5_parts(&s, 1, out);
+}
+
+/* ---- HMAC (RFC 2104)
+ * -------------------------------------------------------------------------------------------------- */
+
+/* The state after one block of `key` xor `pad`. */
+static void absorb_pad(const uint8_t key[SHA256_BLOCK_BYTES], uint8_t pad, uint32_t ret_state[8])
+{
+    uint8_t block[SHA256_BLOCK_BYTES];
+    SHA256_CTX c;
+    for (size_t i = 0; i < sizeof(block); i++)
+        block[i] = key[i] ^ pad;
+    SHA256_Init(&c);
+    SHA256_Update(&c, block, sizeof(block));
+    ASSERT(c.num == 0);
+    memcpy(ret_state, c.h, sizeof(c.h));
+    OPENSSL_cleanse(block, sizeof(block));
+    OPENSSL_cleanse(&c, sizeof(c));
+}
+
+static void resume(SHA256_CTX *c, const uint32_t state[8])
+{
+    SHA256_Init(c);
+    memcpy(c->h, state, sizeof(c->h));
+    c->Nl = 8 * SHA256_BLOCK_BYTES; /* bits so far: the pad block */
+}
+
+void hmac_key_init(struct hmac_key *k, struct slice key)
+{
+    static_assert(sizeof(((SHA256_CTX *)0)->h) == sizeof(k->inner), "the state is eight words");
+    uint8_t block[SHA256_BLOCK_BYTES] = { 0 };
+    if (key.size > sizeof(block))
+        sha256(key, block);
+    else if (key.size)
+        memcpy(block, key.data, key.size);
+    absorb_pad(block, 0x36, k->inner);
+    absorb_pad(block, 0x5c, k->outer);
+    OPENSSL_cleanse(block, sizeof(block));
+}
+
+void hmac_sha256_keyed(const struct hmac_key *k, struct slice s, uint8_t out[SHA256_BYTES])
+{
+    SHA256_CTX c;
+    uint8_t inner[SHA256_BYTES];
+    resume(&c, k->inner);
+    SHA256_Update(&c, s.data, s.size);
+    SHA256_Final(inner, &c);
+    resume(&c, k->outer);
+    SHA256_Update(&c, inner, sizeof(inner));
+    SHA256_Final(out, &c);
+}
+
+void hmac_sha256(struct slice key, struct slice s, uint8_t out[SHA256_BYTES])
+{
+    struct hmac_key k;
+    hmac_key_init(&k, key);
+    hmac_sha256_keyed(&k, s, out);
+    OPENSSL_cleanse(&k, sizeof(k));
+}
+
+bool bytes_equal_constant_time(const void *a, const void *b, size_t size)
+{
+    return CRYPTO_memcmp(a, b, size) == 0;
+}

@@ -1,0 +1,112 @@
+/* server.h: the HTTP/1.1 front (HTTP/2 fits behind the same `struct stream` later): listeners, connections, streams.
+ *
+ *   listener (reactor 0) ──accept, dealt to the least loaded reactor──> connection ──one request at a time──> stream
+ *
+ * A connection handles pipelined requests one after the other: the next one is parsed when the reply of the one before
+ * is on its way. The handler answers now or later, exactly once, on the connection's reactor thread.
+ *
+ * Framing  strict (RFC 9112): CRLF only, one Host, no obs-fold, no blank before ':', Content-Length digits only and once,
+ *          Transfer-Encoding only exactly "chunked" and never beside Content-Length, no NUL or control bytes in values,
+ *          token method, HTTP/1.0 and 1.1 only. A refusal is answered (400, 411?, 413, 414, 431, 501, 505) and closes.
+ *          Absolute-form targets are accepted (the authority replaces Host for nothing but routing). HEAD: body suppressed.
+ *          Expect: 100-continue is answered after on_head agreed. Any other Expect: 417.
+ * Memory   per idle connection: struct conn (<= 512 bytes) and no buffer: input and output blocks are taken from the
+ *          reactor's pool when needed and given back when empty. Head and small body share one 4 KiB block; larger bodies
+ *          take exactly their size (chunked: doubling) out of HTTP_BODY_BUDGET_BYTES, before reading (else 503, close).
+ *          While a reply is pending the handler may call stream_release_input: then an idle long poll holds no block.
+ * Limits   base/limits.h HTTP_*; connections: options.max_connections (default: RLIMIT_NOFILE less 500), more are refused
+ *          by accepting and closing.
+ * Slow     head not complete in HTTP_HEAD_TIMEOUT_MS -> 408; body without progress HTTP_BODY_TIMEOUT_MS -> 408; a reply not
+ *          taken in HTTP_WRITE_TIMEOUT_MS -> closed; idle HTTP_IDLE_TIMEOUT_MS -> closed.
+ * TLS      a filter between socket and parser (net/tls.h): 1.2 and 1.3, ALPN http/1.1; buffers released when idle.
+ */
+#ifndef MILLRACE_HTTP_SERVER_H
+#define MILLRACE_HTTP_SERVER_H
+
+#include "base/buf.h"
+#include "base/limits.h"
+#include "net/reactor.h"
+
+enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_DELETE, HTTP_OPTIONS, HTTP_PATCH, HTTP_OTHER };
+
+struct http_header {
+    struct slice name;  /* as received; compare without case */
+    struct slice value; /* trimmed of blanks at both ends */
+};
+
+struct http_request {
+    enum http_method method;
+    struct slice method_text;
+    struct slice target; /* raw, as received */
+    struct slice path;   /* raw (still percent-encoded), without the query */
+    struct slice query;  /* raw, without '?'; none if there is no '?' */
+    const struct http_header *headers;
+    size_t header_count;
+    struct slice body;   /* decoded from chunks; complete in on_request */
+    struct slice content_type, host; /* none if absent: the two that routing needs */
+    bool is_tls;
+    bool is_keep_alive;
+};
+
+/* first header of that name (case-insensitive) or none */
+struct slice http_header_find(const struct http_request *r, struct slice name);
+
+/* One request and its reply. Lives until stream_reply returns or on_gone returned. */
+struct stream {
+    struct http_request request; /* slices live until stream_release_input or the reply */
+    void *user;                  /* the handler's */
+    void *front;                 /* the reactor's context (http_server_set_front) */
+};
+
+struct http_handler {
+    /* The head is complete, the body not read yet: check what can be checked. False: the handler has already replied. */
+    bool (*on_head)(struct stream *s);
+    void (*on_request)(struct stream *s);
+    /* The client went away (or the server is closing it) before the reply: no stream_reply any more. */
+    void (*on_gone)(struct stream *s);
+};
+
+struct http_reply {
+    int status;
+    struct slice content_type; /* none: no header */
+    struct slice header_lines; /* "Name: value\r\n" ..., ready made; copied */
+    struct slice body;         /* copied, unless body_buf is given */
+    struct buf *body_buf;      /* its memory is taken when large (the buf is then empty), else copied */
+    bool close;                /* close the connection after this reply */
+};
+void stream_reply(struct stream *s, const struct http_reply *reply); /* Date, Content-Length, Connection are added */
+/* Gives the input memory back while the reply is pending; request slices are invalid afterwards. */
+void stream_release_input(struct stream *s);
+struct slice stream_peer(const struct stream *s, char out[64]); /* "127.0.0.1" or "::1" */
+
+struct http_listener_options {
+    struct slice address;       /* "127.0.0.1:4566", "[::1]:4566" */
+    const char *tls_cert, *tls_key; /* both NULL: plain */
+};
+struct http_server_options {
+    const struct http_listener_options *listeners;
+    size_t listener_count;
+    int threads;
+    size_t max_connections; /* 0: from RLIMIT_NOFILE */
+    struct http_handler handler;
+};
+
+struct http_server;
+/* Binds and listens; ERR_CONFIG/ERR_IO with a sentence in ret_sentence (static or leaked once at start). */
+struct error http_server_open(const struct http_server_options *options, struct http_server **ret_server, struct slice *ret_sentence);
+struct reactor *http_server_reactor(struct http_server *h, int index);
+void http_server_set_front(struct http_server *h, int index, void *front); /* before start */
+uint16_t http_server_port(const struct http_server *h, size_t listener);   /* the bound one, when 0 was asked */
+void http_server_start(struct http_server *h);    /* one thread a reactor */
+void http_server_reload_tls(struct http_server *h); /* any thread: reads certificates again; keeps the old on failure, logs */
+void http_server_drain(struct http_server *h);    /* any thread: no new connections, idle ones close, busy ones after their reply */
+bool http_server_is_drained(struct http_server *h); /* any thread */
+void http_server_stop(struct http_server *h);     /* stops and joins the reactors, closes everything (on_gone is called) */
+void http_server_free(struct http_server *h);
+
+struct http_metrics {
+    uint64_t connections, accepted, refused, requests, bad_requests, bytes_in, bytes_out, timeouts, body_bytes_held;
+};
+void http_server_get_metrics(struct http_server *h, struct http_metrics *ret_metrics); /* any thread */
+
+#endif

@@ -1,0 +1,62 @@
+/* reactor.h: one epoll loop, one thread: descriptors, timers, deferred work, wake-ups from other threads.
+ *
+ * A turn: wait for events -> handle them -> run due timers -> run deferred work -> before_sleep (flushes, replies).
+ * Callbacks always run on the reactor's thread and are never called from inside reactor_add/timer_set (always deferred).
+ *
+ * Thread   everything belongs to the reactor's own thread except reactor_wake, reactor_post and reactor_stop (any thread).
+ * Cost     one epoll_wait a turn; a wake is one eventfd write, coalesced while one is outstanding.
+ */
+#ifndef MILLRACE_NET_REACTOR_H
+#define MILLRACE_NET_REACTOR_H
+
+#include "base/error.h"
+#include "base/heap.h"
+#include "base/list.h"
+
+struct reactor;
+
+struct reactor_hooks {
+    void *context;
+    /* at the start of a turn, after the clock was read */
+    void (*on_turn)(void *context, uint64_t now_ms);
+    /* after all events of the turn were handled. `is_idle`: an epoll_wait with no time-out found nothing more to do.
+     * Returns true if it did something that may have made new work (then the reactor polls again without sleeping). */
+    bool (*before_sleep)(void *context, bool is_idle);
+    /* the latest time (reactor clock, ms) until which the reactor may sleep; UINT64_MAX: no limit */
+    uint64_t (*sleep_until)(void *context);
+};
+
+struct error reactor_new(int index, struct reactor **ret_reactor);
+void reactor_free(struct reactor *r); /* stopped, all descriptors removed */
+void reactor_set_hooks(struct reactor *r, const struct reactor_hooks *hooks);
+void reactor_run(struct reactor *r);  /* until reactor_stop */
+void reactor_stop(struct reactor *r); /* any thread; async-signal-safe */
+void reactor_wake(struct reactor *r); /* any thread: another turn begins soon */
+int reactor_index(const struct reactor *r);
+uint64_t reactor_now_ms(const struct reactor *r); /* monotonic, read once a turn */
+
+/* run(argument) on r's thread, soon; any thread; order of posting is kept. `post` is the caller's until it ran. */
+struct reactor_post {
+    struct reactor_post *next;
+    void (*run)(struct reactor_post *post);
+};
+void reactor_post(struct reactor *r, struct reactor_post *post);
+
+/* Descriptors: level-triggered; events are EPOLLIN|EPOLLOUT|EPOLLRDHUP bits. */
+struct reactor_source {
+    int fd;
+    uint32_t events;
+    void (*on_ready)(struct reactor_source *source, uint32_t events);
+};
+struct error reactor_add(struct reactor *r, struct reactor_source *source, uint32_t events);
+void reactor_change(struct reactor *r, struct reactor_source *source, uint32_t events); /* no system call if unchanged */
+void reactor_remove(struct reactor *r, struct reactor_source *source); /* no on_ready after it, even in this turn */
+
+struct timer {
+    struct heap_node node;
+    void (*fire)(struct timer *t);
+};
+void timer_set(struct reactor *r, struct timer *t, uint64_t at_ms); /* again: moves it */
+void timer_cancel(struct reactor *r, struct timer *t);              /* fine if not set */
+
+#endif

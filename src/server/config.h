@@ -1,0 +1,34 @@
+/* config.h: the options of `millrace serve`, from flags, MILLRACE_ variables and a file, in this order of strength.
+ * Rows: config.def. Fails with a sentence that names the option, what it got and what it wants.
+ */
+#ifndef MILLRACE_SERVER_CONFIG_H
+#define MILLRACE_SERVER_CONFIG_H
+
+#include "base/arena.h"
+#include "base/error.h"
+
+enum { CONFIG_TEXTS_MAX = 16 };
+
+struct texts {
+    struct slice items[CONFIG_TEXTS_MAX];
+    size_t count;
+};
+
+#define CONFIG_C_TEXT const char *
+#define CONFIG_C_TEXTS struct texts
+#define CONFIG_C_NUMBER int64_t
+#define CONFIG_C_FLAG bool
+
+struct config {
+#define OPTION(field, kind, name, default_value, value, help) CONFIG_C_##kind field;
+#include "server/config.def"
+#undef OPTION
+};
+
+/* argv without the program and the command. Strings live in `arena` or argv. */
+struct error config_load(int argc, char **argv, struct arena *arena, struct config *ret_config, struct slice *ret_sentence);
+void config_print_help(void);
+/* One line of a config file into `config` (the fuzzer's door). */
+struct error config_parse_file(struct slice text, struct arena *arena, struct config *config, struct slice *ret_sentence);
+
+#endif

@@ -1,0 +1,108 @@
+#include "api/clock.h"
+#include "server/server.h"
+#include "store/store.h"
+#include "sys/sys.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { SYNC_ROUNDS = 50, FILES_WANTED = 4096, CLOCK_FLOOR_S = 1767225600 /* 2026-01-01 */ };
+
+static int findings;
+
+static void say(bool is_fine, const char *what, const char *format, ...) PRINTF_LIKE(3, 4);
+static void say(bool is_fine, const char *what, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    printf("%-4s %-16s ", is_fine ? "ok" : "BAD", what);
+    vprintf(format, args);
+    printf("\n");
+    va_end(args);
+    findings += !is_fine;
+}
+
+static int compare_u64(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* What one durable reply costs here: 4 KiB written and synced. */
+static void check_disk(const char *dir)
+{
+    uint64_t free_bytes = 0, total = 0;
+    if (failed(sys->file.free_bytes(dir, &free_bytes, &total))) {
+        say(false, "data directory", "%s cannot be examined", dir);
+        return;
+    }
+    say(free_bytes > 1024ull * MIB, "disk space", "%llu MiB free of %llu MiB", (unsigned long long)(free_bytes / MIB),
+        (unsigned long long)(total / MIB));
+    char path[4096];
+    snprintf(path, sizeof(path), "%s/doctor.tmp", dir);
+    struct sys_file *f;
+    if (failed(sys->file.open(path, SYS_OPEN_WRITE | SYS_OPEN_CREATE, &f))) {
+        say(false, "disk writes", "%s cannot be written", path);
+        return;
+    }
+    static char block[4096];
+    uint64_t took_us[SYNC_ROUNDS];
+    bool is_fine = true;
+    for (int i = 0; i < SYNC_ROUNDS; i++) {
+        const struct iovec part = { block, sizeof(block) };
+        uint64_t from = sys->clock.monotonic_us();
+        is_fine &= !failed(sys->file.write(f, 0, &part, 1)) && !failed(sys->file.sync(f));
+        took_us[i] = sys->clock.monotonic_us() - from;
+    }
+    sys->file.close(f);
+    sys->file.remove(path);
+    qsort(took_us, SYNC_ROUNDS, sizeof(took_us[0]), compare_u64);
+    say(is_fine, "disk syncs", "4 KiB write and sync: median %llu us, slowest %llu us",
+        (unsigned long long)took_us[SYNC_ROUNDS / 2], (unsigned long long)took_us[SYNC_ROUNDS - 1]);
+}
+
+static void check_limits(void)
+{
+    struct rlimit limit = { 0 };
+    getrlimit(RLIMIT_NOFILE, &limit);
+    say(limit.rlim_max >= FILES_WANTED, "open files", "hard limit %llu (connections: that less 500)",
+        (unsigned long long)limit.rlim_max);
+}
+
+static void check_clock(void)
+{
+    int64_t now_s = sys->clock.wall_ms() / 1000;
+    say(now_s > CLOCK_FLOOR_S, "clock", "%lld seconds since 1970; signatures are refused when it is off by 15 minutes",
+        (long long)now_s);
+}
+
+static void print_finding(void *context, struct slice line)
+{
+    (void)context;
+    printf("     %.*s\n", SLICE_ARG(line));
+}
+
+static void check_data(const char *dir)
+{
+    struct error e = store_verify(dir, print_finding, NULL);
+    if (e.code == ERR_NOT_FOUND)
+        say(true, "data", "%s is new", dir);
+    else
+        say(!failed(e), "data", "%s: %s", dir, failed(e) ? error_text(e) : "every frame and snapshot matches its checksum");
+}
+
+int server_doctor(const struct config *config)
+{
+    findings = 0;
+    struct error e = sys->file.make_dir(config->data_dir);
+    if (failed(e) && e.code != ERR_EXISTS)
+        say(false, "data directory", "%s cannot be made: %s", config->data_dir, error_text(e));
+    else
+        check_disk(config->data_dir);
+    check_limits();
+    check_clock();
+    check_data(config->data_dir);
+    printf("%s\n", findings ? "Something above needs attention." : "All is well.");
+    return findings ? 1 : 0;
+}

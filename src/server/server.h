@@ -1,0 +1,20 @@
+/* server.h: the whole server from its configuration: opens the store, replays, listens, runs until a signal.
+ *
+ * Signals  SIGTERM, SIGINT: drain (no new connections, long polls answered empty, replies under way finished), snapshot,
+ *          exit 0; the second one ends at once. SIGHUP: certificates and credentials are read again.
+ * Exit     0 clean; 64 usage or configuration; 65 the data directory is damaged; 69 address or directory in use;
+ *          74 the disk failed; 76 data of a newer version (numbers of sysexits.h).
+ */
+#ifndef MILLRACE_SERVER_SERVER_H
+#define MILLRACE_SERVER_SERVER_H
+
+#include "server/config.h"
+
+int server_run(const struct config *config);
+/* the services of services.def with their error rows registered; *ret_count of them */
+struct service *const *server_services(size_t *ret_count);
+
+/* Checks disk, limits, clock, data directory; prints a line each; 0 when all is well, else 1. */
+int server_doctor(const struct config *config);
+
+#endif

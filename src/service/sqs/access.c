@@ -1,0 +1,111 @@
+#include "service/sqs/access.h"
+#include "api/gateway.h"
+#include "base/text.h"
+#include "service/sqs/sqs.h"
+#include "service/sqs/state.h"
+#include "sys/sys.h"
+
+struct error sqs_fail_no_queue(struct call *c)
+{
+    if (c->protocol == PROTOCOL_JSON)
+        return call_fail(c, SQS_QUEUE_DOES_NOT_EXIST, NULL);
+    return call_fail(c, SQS_QUEUE_DOES_NOT_EXIST, "The specified queue does not exist for this wsdl version.");
+}
+
+/* Tools look for the first words of this sentence; the action is in lower case, as the real service writes it. */
+static struct error deny(struct call *c, struct slice arn)
+{
+    char action[64];
+    size_t size = c->op->action.size < sizeof(action) ? c->op->action.size : sizeof(action);
+    for (size_t i = 0; i < size; i++)
+        action[i] = text_lower(c->op->action.data[i]);
+    return call_fail(c, API_ACCESS_DENIED,
+        "User: %.*s is not authorized to perform: %.*s on resource: %.*s because no resource-based policy allows the "
+        "%.*s "
+        "action",
+        SLICE_ARG(c->caller.arn), (int)size, action, SLICE_ARG(arn), (int)size, action);
+}
+
+/* ---- condition keys -----------------------------------------------------------------------------------------------
+ */
+
+enum { KEYS_MAX = 12 };
+struct context {
+    struct policy_key keys[KEYS_MAX];
+    struct slice values[KEYS_MAX];
+    size_t count;
+};
+
+static void add_key(struct context *context, struct slice name, struct slice value)
+{
+    ASSERT(context->count < KEYS_MAX);
+    if (value.size == 0)
+        return; /* unknown is absent: a missing key fails a positive condition */
+    size_t i = context->count++;
+    context->values[i] = value;
+    context->keys[i] = (struct policy_key){ name, &context->values[i], 1 };
+}
+
+static void fill_context(struct call *c, struct context *context)
+{
+    struct slice account = slice_str(c->caller.account);
+    uint64_t now_s = (c->owner ? call_now_ms(c) : (uint64_t)sys->clock.wall_ms()) / 1000;
+    char *iso = arena_alloc(&c->arena, 21);
+    text_format_iso8601((int64_t)now_s, iso);
+    add_key(context, SLICE("aws:CurrentTime"), slice_str(iso));
+    add_key(context, SLICE("aws:EpochTime"), arena_printf(&c->arena, "%llu", (unsigned long long)now_s));
+    add_key(context, SLICE("aws:PrincipalAccount"), c->caller.is_anonymous ? SLICE("") : account);
+    add_key(context, SLICE("aws:PrincipalArn"), c->caller.is_anonymous ? SLICE("") : c->caller.arn);
+    add_key(context, SLICE("aws:PrincipalType"), c->caller.is_anonymous ? SLICE("Anonymous") : SLICE("Account"));
+    add_key(context, SLICE("aws:userid"), c->caller.user_id);
+    add_key(context, SLICE("aws:RequestedRegion"), c->region);
+    add_key(context, SLICE("aws:ResourceAccount"), c->account);
+    add_key(context, SLICE("aws:SecureTransport"),
+        slice_starts(c->endpoint, SLICE("https://")) ? SLICE("true") : SLICE("false"));
+    add_key(context, SLICE("aws:SourceIp"), slice_str(c->source_ip));
+    add_key(context, SLICE("aws:PrincipalIsAWSService"), SLICE("false"));
+    add_key(context, SLICE("aws:ViaAWSService"), SLICE("false"));
+}
+
+/* ---- the rule ------------------------------------------------------------------------------------------------------
+ */
+
+/* What an owner needs to mend a policy that shuts everybody out. */
+static bool is_unlocking(const struct call *c)
+{
+    static const uint8_t ops[] = { OP_sqs_get_queue_attributes, OP_sqs_set_queue_attributes, OP_sqs_remove_permission };
+    for (size_t i = 0; i < ARRAY_COUNT(ops); i++)
+        if (c->op->id == ops[i])
+            return c->caller.is_root;
+    return false;
+}
+
+struct error sqs_access_check(struct call *c, const struct sqs_config *config)
+{
+    bool is_own = !c->caller.is_anonymous && slice_equal(slice_str(c->caller.account), c->account);
+    bool has_policy = config && (config->policy || config->is_policy_unreadable);
+    if (is_own && ((!has_policy && c->caller.is_root) || is_unlocking(c)))
+        return OK;
+    struct slice arn = sqs_arn(&c->arena, c->region, c->account, c->resource);
+    if (!is_own && c->op->owner_only)
+        return deny(c, arn);
+    if (config && config->is_policy_unreadable)
+        return deny(c, arn);
+    struct context context = { .count = 0 };
+    fill_context(c, &context);
+    const struct policy_context keys = { context.keys, context.count };
+    const struct policy_request request = {
+        .caller = &c->caller, .action = c->op->action, .resource = arn, .context = &keys
+    };
+    return access_is_allowed(config ? config->policy : NULL, &request, c->account) ? OK : deny(c, arn);
+}
+
+struct error sqs_queue_for_call(struct call *c, struct queue **ret_queue)
+{
+    struct queue *q = sqs_queue_find(sqs_state_of(c->owner), c->account, c->region, c->resource);
+    if (UNLIKELY(!q))
+        return sqs_fail_no_queue(c);
+    TRY(sqs_access_check(c, q->config));
+    *ret_queue = q;
+    return OK;
+}

@@ -1,0 +1,60 @@
+/* dedup.h: the deduplication ids a FIFO queue saw in the last five minutes.
+ *
+ *   ring of chunks, oldest first:  [ 64 entries ] [ 64 entries ] [ .. ]      table: hash -> number of the entry
+ *
+ * An entry is the keyed hash of the id (with its group where the scope says so), the sequence number of the message that
+ * was accepted, and the time: 24 bytes and about 7 of table. Entries leave in the order they came.
+ *
+ * Owner   the holder of the log's token; full chunks never change, so a snapshot may keep references.
+ * Cost    O(1) each.
+ * Limits  SQS_DEDUP_ENTRIES_MAX is the caller's check (dedup_count).
+ */
+#ifndef MILLRACE_SERVICE_SQS_DEDUP_H
+#define MILLRACE_SERVICE_SQS_DEDUP_H
+
+#include "service/sqs/pack.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { DEDUP_CHUNK_ENTRIES = 64 };
+
+struct dedup_entry {
+    uint64_t hash[2];
+    uint32_t seq_after, time_after; /* the chunk's base */
+};
+struct dedup_chunk {
+    _Atomic uint32_t references;
+    uint32_t reserved;
+    uint64_t base_seq, base_time_ms;
+    struct dedup_entry entries[DEDUP_CHUNK_ENTRIES];
+};
+struct dedup {
+    struct dedup_chunk **chunks;
+    uint32_t *table; /* number of an entry, + 1; 0: empty */
+    uint32_t chunk_first, chunk_count, chunk_capacity, table_capacity; /* chunks: a window, as in lane.h */
+    uint32_t first; /* number of the oldest entry, modulo 2^31; the first chunk begins with number first - first % 64 */
+    uint32_t count;
+};
+
+/* A zeroed struct dedup is an empty one. */
+void dedup_clear(struct dedup *d);
+bool dedup_find(const struct dedup *d, const uint64_t hash[2], uint64_t *ret_seq);
+/* seq and time_ms never go back; the hash must be absent */
+void dedup_add(struct dedup *d, const uint64_t hash[2], uint64_t seq, uint64_t time_ms);
+void dedup_expire(struct dedup *d, uint64_t upto_ms); /* drops entries whose time is <= upto_ms */
+uint64_t dedup_oldest_ms(const struct dedup *d);      /* UINT64_MAX when empty */
+static inline uint32_t dedup_count(const struct dedup *d)
+{
+    return d->count;
+}
+/* index 0 is the oldest */
+void dedup_get(const struct dedup *d, uint32_t index, uint64_t ret_hash[2], uint64_t *ret_seq, uint64_t *ret_time_ms);
+
+struct snapshot_writer;
+/* As lane_capture and lane_restore. */
+void dedup_capture(const struct dedup *d, struct buf *pending, struct snapshot_writer *w);
+bool dedup_restore(struct dedup *d, struct unpack *u);
+size_t dedup_memory(const struct dedup *d);
+
+#endif

@@ -1,0 +1,258 @@
+#include "service/sqs/flight.h"
+#include "base/map.h"
+#include "service/sqs/memory.h"
+
+/* Blocks: 8, 8, 16, 32, ... 512, then 1024 each, so that one message in flight costs half a KiB and a hundred thousand
+ * little more than 64 bytes each. */
+enum { BLOCK_FIRST = 8, BLOCK_MAX = 1024, GEOMETRIC_BLOCKS = 8, HEAP_CHILDREN = 4, TABLE_MIN = 16 };
+
+static_assert(sizeof(struct flight) == 64, "entries are part of the memory figures");
+
+/* ---- blocks ------------------------------------------------------------------------------------------------------- */
+
+static uint32_t block_of(uint32_t entry, uint32_t *ret_offset)
+{
+    if (entry >= BLOCK_MAX) {
+        *ret_offset = entry % BLOCK_MAX;
+        return GEOMETRIC_BLOCKS - 1 + entry / BLOCK_MAX;
+    }
+    if (entry < BLOCK_FIRST) {
+        *ret_offset = entry;
+        return 0;
+    }
+    uint32_t log = 31 - (uint32_t)__builtin_clz(entry);
+    *ret_offset = entry - (1u << log);
+    return log - 2;
+}
+
+static size_t block_entries(uint32_t block)
+{
+    return block == 0 ? BLOCK_FIRST : block < GEOMETRIC_BLOCKS ? (size_t)BLOCK_FIRST << (block - 1) : BLOCK_MAX;
+}
+
+static struct flight *entry_at(const struct flights *f, uint32_t entry)
+{
+    uint32_t offset, block = block_of(entry, &offset);
+    return &f->blocks[block][offset];
+}
+
+struct flight *flights_get(const struct flights *f, uint32_t entry)
+{
+    return entry_at(f, entry);
+}
+
+static void block_add(struct flights *f)
+{
+    if (f->block_count == f->block_capacity) {
+        f->block_capacity = f->block_capacity ? f->block_capacity * 2 : 1;
+        f->blocks = memory_resize(f->blocks, f->block_capacity * sizeof(*f->blocks));
+    }
+    f->blocks[f->block_count] = memory_new(block_entries(f->block_count) * sizeof(struct flight));
+    f->block_count++;
+}
+
+static uint32_t entry_take(struct flights *f)
+{
+    if (f->free_head) {
+        uint32_t entry = f->free_head - 1;
+        f->free_head = entry_at(f, entry)->next_free;
+        return entry;
+    }
+    uint32_t offset, entry = f->used;
+    ASSERT(entry < INT32_MAX);
+    if (block_of(entry, &offset) == f->block_count)
+        block_add(f);
+    f->used++;
+    return entry;
+}
+
+/* ---- the table by seq: open addressing, linear steps, no tombstones -------------------------------------------------- */
+
+static uint32_t table_home(const struct flights *f, uint64_t seq)
+{
+    return (uint32_t)map_hash_u64(seq) & (f->table_capacity - 1);
+}
+
+static uint32_t table_place(const struct flights *f, uint64_t seq) /* where it is, or the empty slot where it would be */
+{
+    uint32_t at = table_home(f, seq);
+    while (f->table[at] != FLIGHT_NONE && entry_at(f, f->table[at])->seq != seq)
+        at = (at + 1) & (f->table_capacity - 1);
+    return at;
+}
+
+static void table_resize(struct flights *f, uint32_t capacity)
+{
+    uint32_t *old = f->table, old_capacity = f->table_capacity;
+    f->table = memory_new(capacity * sizeof(*f->table));
+    memset(f->table, 0xff, capacity * sizeof(*f->table));
+    f->table_capacity = capacity;
+    for (uint32_t i = 0; i < old_capacity; i++)
+        if (old[i] != FLIGHT_NONE)
+            f->table[table_place(f, entry_at(f, old[i])->seq)] = old[i];
+    memory_free(old);
+}
+
+static void table_remove(struct flights *f, uint64_t seq)
+{
+    uint32_t mask = f->table_capacity - 1, hole = table_place(f, seq);
+    ASSERT(f->table[hole] != FLIGHT_NONE);
+    for (uint32_t at = (hole + 1) & mask; f->table[at] != FLIGHT_NONE; at = (at + 1) & mask) {
+        uint32_t home = table_home(f, entry_at(f, f->table[at])->seq);
+        if (((at - home) & mask) >= ((at - hole) & mask)) { /* it may move back to the hole */
+            f->table[hole] = f->table[at];
+            hole = at;
+        }
+    }
+    f->table[hole] = FLIGHT_NONE;
+}
+
+/* ---- entries ------------------------------------------------------------------------------------------------------ */
+
+uint32_t flights_find(const struct flights *f, uint64_t seq)
+{
+    return f->count ? f->table[table_place(f, seq)] : FLIGHT_NONE;
+}
+
+uint32_t flights_add(struct flights *f, uint64_t seq)
+{
+    if ((f->count + 1) * 4ull > f->table_capacity * 3ull)
+        table_resize(f, f->table_capacity ? f->table_capacity * 2 : TABLE_MIN);
+    uint32_t entry = entry_take(f), place = table_place(f, seq);
+    ASSERT(f->table[place] == FLIGHT_NONE);
+    f->table[place] = entry;
+    f->count++;
+    struct flight *e = entry_at(f, entry);
+    memset(e, 0, sizeof(*e));
+    e->seq = seq;
+    return entry;
+}
+
+void flights_remove(struct flights *f, uint32_t entry)
+{
+    struct flight *e = entry_at(f, entry);
+    ASSERT(e->state != FLIGHT_FREE && e->place[FLIGHT_BY_ORDER] == 0);
+    if (e->place[FLIGHT_BY_DEADLINE])
+        flight_heap_remove(f, &f->deadlines, FLIGHT_BY_DEADLINE, entry);
+    table_remove(f, e->seq);
+    if (--f->count == 0) {
+        flights_clear(f);
+        return;
+    }
+    e->state = FLIGHT_FREE;
+    e->next_free = f->free_head;
+    f->free_head = entry + 1;
+}
+
+void flights_clear(struct flights *f)
+{
+    for (uint32_t i = 0; i < f->block_count; i++)
+        memory_free(f->blocks[i]);
+    memory_free(f->blocks);
+    memory_free(f->table);
+    flight_heap_clear(&f->deadlines);
+    memset(f, 0, sizeof(*f));
+}
+
+bool flights_next(const struct flights *f, uint32_t *position, uint32_t *ret_entry)
+{
+    while (*position < f->used) {
+        uint32_t entry = (*position)++;
+        if (entry_at(f, entry)->state != FLIGHT_FREE) {
+            *ret_entry = entry;
+            return true;
+        }
+    }
+    return false;
+}
+
+size_t flights_memory(const struct flights *f)
+{
+    size_t bytes = f->block_capacity * sizeof(*f->blocks) + f->table_capacity * sizeof(*f->table) +
+                   f->deadlines.capacity * sizeof(struct flight_slot);
+    for (uint32_t i = 0; i < f->block_count; i++)
+        bytes += block_entries(i) * sizeof(struct flight);
+    return bytes;
+}
+
+/* ---- heaps -------------------------------------------------------------------------------------------------------- */
+
+static void slot_set(struct flights *f, struct flight_heap *h, enum flight_place which, uint32_t at, struct flight_slot s)
+{
+    h->slots[at] = s;
+    entry_at(f, s.entry)->place[which] = at + 1;
+}
+
+static void move_up(struct flights *f, struct flight_heap *h, enum flight_place which, uint32_t at, struct flight_slot s)
+{
+    while (at > 0) {
+        uint32_t parent = (at - 1) / HEAP_CHILDREN;
+        if (h->slots[parent].key <= s.key)
+            break;
+        slot_set(f, h, which, at, h->slots[parent]);
+        at = parent;
+    }
+    slot_set(f, h, which, at, s);
+}
+
+static void move_down(struct flights *f, struct flight_heap *h, enum flight_place which, uint32_t at, struct flight_slot s)
+{
+    for (;;) {
+        uint32_t child = at * HEAP_CHILDREN + 1, least = child;
+        if (child >= h->count)
+            break;
+        for (uint32_t i = child + 1; i < child + HEAP_CHILDREN && i < h->count; i++)
+            if (h->slots[i].key < h->slots[least].key)
+                least = i;
+        if (s.key <= h->slots[least].key)
+            break;
+        slot_set(f, h, which, at, h->slots[least]);
+        at = least;
+    }
+    slot_set(f, h, which, at, s);
+}
+
+void flight_heap_clear(struct flight_heap *h)
+{
+    memory_free(h->slots);
+    *h = (struct flight_heap){ 0 };
+}
+
+void flight_heap_insert(struct flights *f, struct flight_heap *h, enum flight_place which, uint32_t entry, uint64_t key)
+{
+    ASSERT(entry_at(f, entry)->place[which] == 0);
+    if (h->count == h->capacity) {
+        h->capacity = h->capacity ? h->capacity * 2 : 4;
+        h->slots = memory_resize(h->slots, h->capacity * sizeof(*h->slots));
+    }
+    move_up(f, h, which, h->count++, (struct flight_slot){ key, entry });
+}
+
+void flight_heap_remove(struct flights *f, struct flight_heap *h, enum flight_place which, uint32_t entry)
+{
+    struct flight *e = entry_at(f, entry);
+    ASSERT(e->place[which] && e->place[which] <= h->count);
+    uint32_t at = e->place[which] - 1;
+    ASSERT(h->slots[at].entry == entry);
+    e->place[which] = 0;
+    struct flight_slot last = h->slots[--h->count];
+    if (h->count == 0) {
+        flight_heap_clear(h);
+    } else if (at < h->count) {
+        if (at > 0 && last.key < h->slots[(at - 1) / HEAP_CHILDREN].key)
+            move_up(f, h, which, at, last);
+        else
+            move_down(f, h, which, at, last);
+    }
+}
+
+void flight_heap_change(struct flights *f, struct flight_heap *h, enum flight_place which, uint32_t entry, uint64_t key)
+{
+    uint32_t at = entry_at(f, entry)->place[which] - 1;
+    ASSERT(at < h->count && h->slots[at].entry == entry);
+    struct flight_slot s = { key, entry };
+    if (key < h->slots[at].key)
+        move_up(f, h, which, at, s);
+    else
+        move_down(f, h, which, at, s);
+}

@@ -1,0 +1,76 @@
+#include "store/internal.h"
+#include "crypto/digest.h"
+
+uint32_t frame_seed(uint64_t segment, uint64_t generation)
+{
+    const uint64_t words[2] = { segment, generation };
+    return crc32c(0, words, sizeof(words));
+}
+
+uint64_t chain_next(uint64_t chain, uint32_t crc, uint32_t bytes)
+{
+    uint64_t x = chain ^ ((uint64_t)crc << 32 | bytes);
+    x *= 0x9e3779b97f4a7c15ull;
+    return x ^ (x >> 29);
+}
+
+uint32_t record_crc(uint64_t position, const struct record_header *h, struct slice payload)
+{
+    uint32_t crc = crc32c(0, &position, sizeof(position));
+    crc = crc32c(crc, (const char *)h + sizeof(h->crc), sizeof(*h) - sizeof(h->crc));
+    return crc32c(crc, payload.data, payload.size);
+}
+
+void segment_header_seal(struct segment_header *h)
+{
+    h->crc = crc32c(0, h, offsetof(struct segment_header, crc));
+}
+
+bool segment_header_is_sound(const struct segment_header *h)
+{
+    return h->magic == SEGMENT_MAGIC && h->crc == crc32c(0, h, offsetof(struct segment_header, crc));
+}
+
+bool frame_header_fits(const struct frame_header *h, uint64_t position, const struct segment *g, uint64_t span)
+{
+    uint64_t offset = position - g->number * span;
+    return h->magic == FRAME_MAGIC && h->position == position && h->generation == g->generation &&
+           h->payload_bytes <= g->file_bytes && offset + FRAME_HEADER_BYTES + h->payload_bytes <= g->file_bytes &&
+           h->payload_bytes % STORE_RECORD_ALIGN == 0 && h->durable <= position;
+}
+
+bool frame_check(const struct frame_header *h, struct slice payload, uint64_t segment)
+{
+    uint32_t crc = frame_seed(segment, h->generation);
+    crc = crc32c(crc, &h->position, sizeof(*h) - offsetof(struct frame_header, position));
+    return crc32c(crc, payload.data, payload.size) == h->crc;
+}
+
+bool frame_next_record(struct slice payload, uint64_t position, size_t *at, struct record *ret_record, bool *ret_bad)
+{
+    *ret_bad = false;
+    if (*at == payload.size)
+        return false;
+    struct record_header h;
+    *ret_bad = true;
+    if (payload.size - *at < sizeof(h))
+        return false;
+    memcpy(&h, payload.data + *at, sizeof(h));
+    if (h.payload_bytes > payload.size - *at - sizeof(h))
+        return false;
+    uint64_t place = position + FRAME_HEADER_BYTES + *at;
+    struct slice body = slice_of(payload.data + *at + sizeof(h), h.payload_bytes);
+    if (record_crc(place, &h, body) != h.crc)
+        return false;
+    *ret_bad = false;
+    *ret_record = (struct record){ .lsn = place / STORE_RECORD_ALIGN,
+        .time_ms = h.time_ms,
+        .log = h.log,
+        .type = h.type,
+        .version = h.version,
+        .flags = h.flags,
+        .object = h.object,
+        .payload = body };
+    *at += record_bytes(h.payload_bytes);
+    return true;
+}

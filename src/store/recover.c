@@ -1,0 +1,362 @@
+/* recover.c: what a start makes of the files it finds. The rules are in doc/formats/journal.md, "Recovery". */
+#include "store/internal.h"
+#include "base/log.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- one segment ------------------------------------------------------------------------------------------------------------- */
+
+/* The newest segments are read past the page cache: after a failed sync it may hold what the disk never got. */
+static struct error read_file(const struct store *s, struct segment *g, void *bytes, uint64_t size, size_t *ret_got)
+{
+    if (!g->is_newest)
+        return sys->file.read(g->file, 0, bytes, size, ret_got);
+    char path[PATH_BYTES + 64];
+    struct sys_file *f;
+    segment_path(s, g->number, path);
+    TRY(sys->file.open(path, SYS_OPEN_READ | SYS_OPEN_DIRECT, &f));
+    struct error e = sys->file.read(f, 0, bytes, size, ret_got);
+    sys->file.close(f);
+    return e;
+}
+
+static struct error read_whole(const struct store *s, struct segment *g, char **ret_bytes)
+{
+    void *bytes = NULL;
+    uint64_t rounded = (g->file_bytes + SEGMENT_HEADER_BYTES - 1) / SEGMENT_HEADER_BYTES * SEGMENT_HEADER_BYTES;
+    if (posix_memalign(&bytes, SEGMENT_HEADER_BYTES, rounded))
+        return ERROR_OF(ERR_NO_MEMORY);
+    size_t got = 0;
+    struct error e = read_file(s, g, bytes, rounded, &got);
+    if (failed(e)) {
+        free(bytes);
+        return e;
+    }
+    memset((char *)bytes + got, 0, rounded - got);
+    *ret_bytes = bytes;
+    return OK;
+}
+
+static bool read_frame(const struct store *s, const struct segment *g, const char *bytes, uint64_t offset, struct frame_header *h,
+    struct slice *payload)
+{
+    if (offset + FRAME_HEADER_BYTES > g->file_bytes)
+        return false;
+    memcpy(h, bytes + offset, sizeof(*h));
+    if (!frame_header_fits(h, g->number * s->span + offset, g, s->span))
+        return false;
+    *payload = slice_of(bytes + offset + FRAME_HEADER_BYTES, h->payload_bytes);
+    return frame_check(h, *payload, g->number);
+}
+
+/* Beyond the last sound frame: does any frame that survived say that more was durable? */
+static uint64_t find_survivor(const struct store *s, const struct segment *g, const char *bytes, uint64_t offset)
+{
+    uint64_t surviving = 0;
+    for (; offset + FRAME_HEADER_BYTES <= g->file_bytes; offset += STORE_RECORD_ALIGN) {
+        uint32_t magic;
+        struct frame_header h;
+        struct slice payload;
+        memcpy(&magic, bytes + offset, sizeof(magic));
+        if (magic == FRAME_MAGIC && read_frame(s, g, bytes, offset, &h, &payload) && h.durable > surviving)
+            surviving = h.durable;
+    }
+    return surviving;
+}
+
+struct error segment_walk(struct store *s, struct segment *g, uint64_t stop_at, frame_fn *each, void *context, struct walk_end *end)
+{
+    char *bytes;
+    TRY(read_whole(s, g, &bytes));
+    uint64_t base = g->number * s->span, offset = SEGMENT_HEADER_BYTES;
+    struct error e = OK;
+    while (base + offset < stop_at) {
+        struct frame_header h;
+        struct slice payload;
+        if (!read_frame(s, g, bytes, offset, &h, &payload))
+            break;
+        bool is_first_known = end->before == NO_POSITION;
+        if (!is_first_known && (h.before != end->before || h.chain != end->chain))
+            break;
+        e = each ? each(context, &h, payload) : OK;
+        if (failed(e))
+            break;
+        offset += FRAME_HEADER_BYTES + h.payload_bytes;
+        end->chain = chain_next(h.chain, h.crc, FRAME_HEADER_BYTES + h.payload_bytes);
+        end->before = base + offset;
+    }
+    end->position = base + offset;
+    end->surviving = failed(e) || base + offset >= stop_at ? 0 : find_survivor(s, g, bytes, offset);
+    free(bytes);
+    return e;
+}
+
+/* ---- the directory ----------------------------------------------------------------------------------------------------------- */
+
+struct found {
+    uint64_t *numbers;
+    size_t count, capacity;
+    uint64_t *spares;
+    size_t spare_count;
+};
+
+static void add_number(uint64_t **list, size_t *count, uint64_t number)
+{
+    *list = realloc(*list, (*count + 1) * sizeof(**list));
+    ASSERT(*list);
+    (*list)[(*count)++] = number;
+}
+
+static void on_name(void *context, const char *name)
+{
+    struct found *f = context;
+    uint64_t number;
+    unsigned long long id;
+    if (segment_parse_name(name, &number))
+        add_number(&f->numbers, &f->count, number);
+    else if (sscanf(name, "spare-%16llx.seg", &id) == 1)
+        add_number(&f->spares, &f->spare_count, id);
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static void take_spares(struct store *s, const struct found *found)
+{
+    for (size_t i = 0; i < found->spare_count; i++) {
+        char path[PATH_BYTES + 64];
+        spare_path(s, found->spares[i], path);
+        if (found->spares[i] >= s->next_spare_id)
+            s->next_spare_id = found->spares[i] + 1;
+        struct sys_file *f;
+        uint64_t size = 0;
+        if (s->spare_count == SPARES_MAX || failed(sys->file.open(path, SYS_OPEN_WRITE, &f))) {
+            sys->file.remove(path);
+            continue;
+        }
+        if (failed(sys->file.size(f, &size)) || size != s->span) { /* its making was cut short */
+            sys->file.close(f);
+            sys->file.remove(path);
+            continue;
+        }
+        s->spares[s->spare_count] = f;
+        s->spare_ids[s->spare_count++] = found->spares[i];
+    }
+}
+
+struct recovery {
+    struct store *s;
+    struct arena *arena;
+    struct slice *sentence;
+    lsn_t covers[LOG_COUNT];
+    struct segment_header *headers; /* of the segments found, same order */
+    uint64_t *numbers;
+    size_t count;
+    struct segment *walking;
+    uint64_t applied;
+};
+
+static struct error refuse(struct recovery *r, uint32_t code, uint64_t number, uint64_t position, const char *why)
+{
+    char path[PATH_BYTES + 64];
+    segment_path(r->s, number, path);
+    *r->sentence = arena_printf(r->arena, "%s: %s (at byte %llu of the file)", path, why,
+        (unsigned long long)(position - number * r->s->span));
+    return ERROR_OF(code);
+}
+
+/* Opens every segment file and reads its header. An unsound header is tolerated only in the very last one. */
+static struct error open_segments(struct recovery *r)
+{
+    struct store *s = r->s;
+    size_t kept = 0;
+    for (size_t i = 0; i < r->count; i++) {
+        char path[PATH_BYTES + 64];
+        uint64_t number = r->numbers[i];
+        segment_path(s, number, path);
+        struct sys_file *f;
+        bool is_last = i + 1 == r->count;
+        TRY(sys->file.open(path, SYS_OPEN_READ, &f));
+        static _Alignas(4096) char block[SEGMENT_HEADER_BYTES];
+        size_t got = 0;
+        struct error e = sys->file.read(f, 0, block, sizeof(block), &got);
+        struct segment_header h;
+        memcpy(&h, block, sizeof(h));
+        bool is_sound = !failed(e) && got >= sizeof(h) && segment_header_is_sound(&h) && h.number == number;
+        if (!is_sound) {
+            sys->file.close(f);
+            if (!is_last)
+                return refuse(r, ERR_CORRUPT, number, number * s->span, "the segment's header is damaged");
+            sys->file.remove(path); /* being made when the process died: nothing was in it */
+            continue;
+        }
+        if (h.version > FORMAT_VERSION)
+            return refuse(r, ERR_NEWER_FORMAT, number, number * s->span, "was written by a newer version of millrace");
+        struct segment *g = segment_add(s, number);
+        g->generation = h.generation;
+        g->file = f;
+        g->file_bytes = h.file_bytes;
+        g->is_sealed = true;
+        g->is_newest = i + 2 >= r->count;
+        if (h.epoch >= s->epoch)
+            s->epoch = h.epoch + 1;
+        r->numbers[kept] = number;
+        r->headers[kept++] = h;
+    }
+    r->count = kept;
+    return OK;
+}
+
+static struct error replay_frame(void *context, const struct frame_header *h, struct slice payload)
+{
+    struct recovery *r = context;
+    struct record record;
+    bool is_bad;
+    for (size_t at = 0; frame_next_record(payload, h->position, &at, &record, &is_bad);) {
+        if (record.flags & RECORD_LIVE)
+            atomic_fetch_add(&r->walking->live_total, 1);
+        if (record.log >= LOG_COUNT)
+            return ERROR_OF(ERR_CORRUPT);
+        if (record.lsn <= r->covers[record.log] || record.lsn * STORE_RECORD_ALIGN < r->s->snapshot_from)
+            continue;
+        TRY(r->s->ops.apply(r->s->ops.context, &record));
+        r->applied++;
+        atomic_fetch_add_explicit(&r->s->unsnapped_bytes, record_bytes(record.payload.size), memory_order_relaxed);
+    }
+    return is_bad ? ERROR_OF(ERR_CORRUPT) : OK;
+}
+
+/* Where a later start said that this segment ends. */
+static bool sealed_end(const struct recovery *r, size_t index, uint64_t *ret_at, uint64_t *ret_chain)
+{
+    for (size_t i = index + 1; i < r->count; i++) {
+        if (r->headers[i].sealed_segment != r->numbers[index])
+            continue;
+        *ret_at = r->headers[i].sealed_at;
+        *ret_chain = r->headers[i].sealed_crc;
+        return true;
+    }
+    return false;
+}
+
+/* Segment `index` was walked up to `end`: is what follows consistent with nothing durable being lost? */
+static struct error judge_end(struct recovery *r, size_t index, const struct walk_end *end, bool is_sealed, uint64_t sealed_at, uint64_t sealed_chain)
+{
+    uint64_t number = r->numbers[index];
+    if (is_sealed && (end->position != sealed_at || end->chain != sealed_chain))
+        return refuse(r, ERR_CORRUPT, number, end->position, "a frame that was durable is damaged");
+    if (!is_sealed && end->surviving > end->position)
+        return refuse(r, ERR_CORRUPT, number, end->position, "a frame is damaged, and a later one says that it was durable");
+    return OK;
+}
+
+static struct error replay_segments(struct recovery *r, size_t from, struct walk_end *tail, size_t *ret_tail_index)
+{
+    struct walk_end end = { .before = NO_POSITION };
+    bool has_tail = false;
+    for (size_t i = from; i < r->count; i++) {
+        uint64_t sealed_at = NO_POSITION, sealed_chain = 0;
+        bool is_sealed = sealed_end(r, i, &sealed_at, &sealed_chain);
+        struct segment *g = segment_find(r->s, r->numbers[i]);
+        uint64_t start = g->number * r->s->span + SEGMENT_HEADER_BYTES;
+        struct walk_end before = end;
+        r->walking = g;
+        atomic_store(&g->live_total, 0);
+        struct error e = segment_walk(r->s, g, sealed_at, replay_frame, r, &end);
+        if (failed(e)) {
+            if (slice_is_none(*r->sentence))
+                refuse(r, e.code, g->number, end.position, error_text(e));
+            return e;
+        }
+        g->end = end.position;
+        bool is_empty = end.position == start;
+        /* The first frame here continues the one before it, or this segment is not a continuation at all. */
+        if (is_empty && !is_sealed && end.surviving > 0 && has_tail)
+            return refuse(r, ERR_CORRUPT, g->number - 1, before.position, "the end of the segment is damaged: the next one goes on elsewhere");
+        TRY(judge_end(r, i, &end, is_sealed, sealed_at, sealed_chain));
+        if (is_empty) {
+            end = before;
+            continue;
+        }
+        has_tail = true;
+        *tail = end;
+        *ret_tail_index = i;
+    }
+    return OK;
+}
+
+/* Segments after the tail hold nothing: prepared ahead, or a start that never wrote. */
+static void drop_empty(struct recovery *r, size_t first)
+{
+    for (size_t i = first; i < r->count; i++) {
+        struct segment *g = segment_find(r->s, r->numbers[i]);
+        char path[PATH_BYTES + 64];
+        segment_path(r->s, g->number, path);
+        sys->file.close(g->file);
+        sys->file.remove(path);
+        segment_forget(r->s, g);
+    }
+}
+
+static struct error start_segment(struct recovery *r, uint64_t number, const struct walk_end *tail, bool has_tail, uint64_t tail_segment)
+{
+    struct store *s = r->s;
+    const struct segment_header sealed = { .sealed_segment = has_tail ? tail_segment : NO_POSITION,
+        .sealed_at = tail->position,
+        .sealed_crc = tail->chain };
+    TRY(segment_make(s, number, true, &sealed, &s->current));
+    s->chain = has_tail ? tail->chain : 0;
+    s->before = has_tail ? tail->before : 0;
+    uint64_t start = number * s->span + SEGMENT_HEADER_BYTES;
+    s->ring_from = start;
+    atomic_store(&s->end, start);
+    atomic_store(&s->durable, start);
+    return OK;
+}
+
+struct error recover(struct store *s, struct arena *arena, struct slice *ret_sentence)
+{
+    struct found found = { 0 };
+    TRY(sys->file.list_dir(s->dir, on_name, &found));
+    qsort(found.numbers, found.count, sizeof(found.numbers[0]), compare_numbers);
+    struct recovery r = { .s = s, .arena = arena, .sentence = ret_sentence, .numbers = found.numbers, .count = found.count };
+    r.headers = calloc(found.count + 1, sizeof(*r.headers));
+    ASSERT(r.headers);
+    *ret_sentence = SLICE_NONE;
+    uint64_t last = found.count ? found.numbers[found.count - 1] : 0;
+    take_spares(s, &found);
+    struct walk_end tail = { .before = NO_POSITION };
+    size_t tail_index = 0, from = 0;
+    struct error e = open_segments(&r);
+    if (!failed(e))
+        e = snapshot_load(s, arena, r.covers, ret_sentence);
+    while (!failed(e) && from < r.count && (r.numbers[from] + 1) * s->span <= s->snapshot_from) {
+        uint64_t at, chain;
+        struct segment *g = segment_find(s, r.numbers[from]);
+        g->end = sealed_end(&r, from, &at, &chain) ? at : (g->number + 1) * s->span;
+        from++;
+    }
+    /* one more, where it touches: its end is the start of the chain */
+    if (from > 0 && from < r.count && r.numbers[from - 1] + 1 == r.numbers[from])
+        from--;
+    if (!failed(e))
+        e = replay_segments(&r, from, &tail, &tail_index);
+    if (!failed(e)) {
+        bool has_tail = tail.before != NO_POSITION;
+        uint64_t tail_segment = has_tail ? r.numbers[tail_index] : 0;
+        /* A snapshot that covers everything leaves no tail to walk: the last segment it lies in is the tail then. */
+        drop_empty(&r, has_tail ? tail_index + 1 : from);
+        uint64_t number = found.count ? last + 1 : 0, snapshot = s->snapshot_from / s->span + 1;
+        if (s->snapshot_number && number < snapshot)
+            number = snapshot; /* positions are never used twice, whatever files are gone */
+        e = start_segment(&r, number, &tail, has_tail, tail_segment);
+    }
+    log_event(LOG_INFO, "log_replayed", "records=%llu segments=%zu", (unsigned long long)r.applied, r.count);
+    free(r.headers);
+    free(found.numbers);
+    free(found.spares);
+    return e;
+}

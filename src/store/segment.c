@@ -1,0 +1,185 @@
+#include "store/internal.h"
+#include "base/text.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- names ------------------------------------------------------------------------------------------------------------- */
+
+void segment_path(const struct store *s, uint64_t number, char out[PATH_BYTES + 64])
+{
+    snprintf(out, PATH_BYTES + 64, "%s/journal-%016llx.seg", s->dir, (unsigned long long)number);
+}
+
+void spare_path(const struct store *s, uint64_t id, char out[PATH_BYTES + 64])
+{
+    snprintf(out, PATH_BYTES + 64, "%s/spare-%016llx.seg", s->dir, (unsigned long long)id);
+}
+
+static bool parse_hex16(const char *text, const char *prefix, const char *suffix, uint64_t *ret_number)
+{
+    struct slice s = slice_str(text);
+    struct slice head = slice_str(prefix), tail = slice_str(suffix);
+    uint8_t bytes[8];
+    if (s.size != head.size + 16 + tail.size || !slice_starts(s, head) || !slice_ends(s, tail))
+        return false;
+    if (!text_parse_hex(slice_head(slice_from(s, head.size), 16), bytes, sizeof(bytes)))
+        return false;
+    uint64_t n = 0;
+    for (int i = 0; i < 8; i++)
+        n = n << 8 | bytes[i];
+    *ret_number = n;
+    return true;
+}
+
+bool segment_parse_name(const char *name, uint64_t *ret_number)
+{
+    return parse_hex16(name, "journal-", ".seg", ret_number);
+}
+
+bool snapshot_parse_name(const char *name, uint64_t *ret_number)
+{
+    return parse_hex16(name, "snapshot-", "", ret_number);
+}
+
+/* ---- the table: any thread finds, the holder of work_lock or lock changes ------------------------------------------------ */
+
+struct segment *segment_find(const struct store *s, uint64_t number)
+{
+    if (number / SEGMENT_PAGE >= PAGES_MAX)
+        return NULL;
+    _Atomic(struct segment *) *page = atomic_load_explicit(&s->pages[number / SEGMENT_PAGE], memory_order_acquire);
+    return page ? atomic_load_explicit(&page[number % SEGMENT_PAGE], memory_order_acquire) : NULL;
+}
+
+struct segment *segment_add(struct store *s, uint64_t number)
+{
+    ASSERT(number / SEGMENT_PAGE < PAGES_MAX); /* 2^24 segments: a pebibyte written at the default size */
+    _Atomic(struct segment *) *page = atomic_load(&s->pages[number / SEGMENT_PAGE]);
+    if (!page) {
+        page = calloc(SEGMENT_PAGE, sizeof(*page));
+        ASSERT(page);
+        atomic_store(&s->pages[number / SEGMENT_PAGE], page);
+    }
+    struct segment *g = calloc(1, sizeof(*g));
+    ASSERT(g);
+    g->number = number;
+    g->end = number * s->span + SEGMENT_HEADER_BYTES;
+    atomic_store(&page[number % SEGMENT_PAGE], g);
+    if (atomic_load(&s->first_segment) == NO_POSITION || number < atomic_load(&s->first_segment))
+        atomic_store(&s->first_segment, number);
+    return g;
+}
+
+/* Only when nothing points into it and nobody has it pinned. */
+void segment_forget(struct store *s, struct segment *g)
+{
+    uint64_t number = g->number;
+    atomic_store(&s->pages[number / SEGMENT_PAGE][number % SEGMENT_PAGE], NULL);
+    uint64_t last = s->current ? s->current->number : number;
+    while (atomic_load(&s->first_segment) < last && !segment_find(s, atomic_load(&s->first_segment)))
+        atomic_fetch_add(&s->first_segment, 1);
+    free(g);
+}
+
+/* ---- files ------------------------------------------------------------------------------------------------------------------ */
+
+struct error fill_zero(struct sys_file *f, uint64_t from, uint64_t to)
+{
+    static const char zeros[256 * KIB];
+    while (from < to) {
+        size_t size = to - from < sizeof(zeros) ? (size_t)(to - from) : sizeof(zeros);
+        const struct iovec part = { (void *)(uintptr_t)zeros, size };
+        TRY(sys->file.write(f, from, &part, 1));
+        from += size;
+    }
+    return OK;
+}
+
+static struct error sync_file(struct store *s, struct sys_file *f)
+{
+    return s->options.durability == DURABILITY_FSYNC ? sys->file.sync(f) : OK;
+}
+
+static struct error sync_dir(struct store *s)
+{
+    return s->options.durability == DURABILITY_FSYNC ? sys->file.sync_dir(s->dir) : OK;
+}
+
+/* A zero-filled file of full size, waiting under a name of its own. */
+struct error spare_make(struct store *s)
+{
+    char path[PATH_BYTES + 64];
+    uint64_t id = s->next_spare_id++;
+    spare_path(s, id, path);
+    struct sys_file *f;
+    TRY(sys->file.open(path, SYS_OPEN_WRITE | SYS_OPEN_CREATE, &f));
+    struct error e = fill_zero(f, 0, s->span);
+    if (!failed(e))
+        e = sync_file(s, f);
+    if (failed(e)) {
+        sys->file.close(f);
+        sys->file.remove(path);
+        return e;
+    }
+    s->spares[s->spare_count] = f;
+    s->spare_ids[s->spare_count++] = id;
+    return OK;
+}
+
+static struct error open_segment_file(struct store *s, uint64_t number, bool is_small, struct sys_file **ret_file, uint64_t *ret_bytes)
+{
+    char path[PATH_BYTES + 64];
+    segment_path(s, number, path);
+    *ret_bytes = is_small ? SEGMENT_FIRST_BYTES : s->span;
+    if (!is_small && s->spare_count > 0) {
+        char spare[PATH_BYTES + 64];
+        spare_path(s, s->spare_ids[--s->spare_count], spare);
+        *ret_file = s->spares[s->spare_count];
+        return sys->file.rename(spare, path);
+    }
+    TRY(sys->file.open(path, SYS_OPEN_WRITE | SYS_OPEN_CREATE, ret_file));
+    return is_small ? fill_zero(*ret_file, 0, SEGMENT_FIRST_BYTES) : OK;
+}
+
+struct error segment_make(struct store *s, uint64_t number, bool is_small, const struct segment_header *sealed, struct segment **ret)
+{
+    struct sys_file *f;
+    uint64_t bytes;
+    TRY(open_segment_file(s, number, is_small, &f, &bytes));
+    static _Thread_local char block[SEGMENT_HEADER_BYTES];
+    struct segment_header h = { .magic = SEGMENT_MAGIC,
+        .version = FORMAT_VERSION,
+        .log_count = LOG_COUNT,
+        .number = number,
+        .epoch = s->epoch,
+        .file_bytes = bytes,
+        .span = s->span,
+        .sealed_segment = sealed ? sealed->sealed_segment : NO_POSITION,
+        .sealed_at = sealed ? sealed->sealed_at : 0,
+        .sealed_crc = sealed ? sealed->sealed_crc : 0 };
+    sys->entropy(&h.generation, sizeof(h.generation));
+    segment_header_seal(&h);
+    memset(block, 0, sizeof(block));
+    memcpy(block, &h, sizeof(h));
+    const struct iovec part = { block, sizeof(block) };
+    struct error e = sys->file.write(f, 0, &part, 1);
+    if (!failed(e))
+        e = sync_file(s, f);
+    if (!failed(e))
+        e = sync_dir(s);
+    if (failed(e)) {
+        sys->file.close(f);
+        return e;
+    }
+    struct segment *g = segment_add(s, number);
+    g->generation = h.generation;
+    g->file = f;
+    g->file_bytes = bytes;
+    *ret = g;
+    return OK;
+}
+
+uint64_t segment_last_number(const struct store *s)
+{
+    return s->next ? s->next->number : s->current->number;
+}

@@ -1,0 +1,200 @@
+/* space.c: segments ahead, segments freed, segments cleaned, and what the disk has left. One bounded piece a step. */
+#include "store/internal.h"
+#include "base/log.h"
+#include <stdlib.h>
+
+enum {
+    SPACE_CHECK_US = 500 * 1000,
+    RESERVE_SENDS_SEGMENTS = 3, /* below this much free space new data is refused ... */
+    RESERVE_ALL_SEGMENTS = 1,   /* ... and below this everything */
+};
+
+/* ---- the disk ------------------------------------------------------------------------------------------------------------------ */
+
+static void check_disk(struct store *s)
+{
+    uint64_t now = sys->clock.monotonic_us(), free_bytes, total;
+    if (s->space_checked_us && now < s->space_checked_us + SPACE_CHECK_US)
+        return;
+    s->space_checked_us = now;
+    if (failed(sys->file.free_bytes(s->dir, &free_bytes, &total)))
+        return;
+    s->metrics.free_disk_bytes = free_bytes;
+    /* spares are room that is ours already */
+    uint64_t have = free_bytes + (uint64_t)s->spare_count * s->span;
+    bool refuse_sends = have < RESERVE_SENDS_SEGMENTS * s->span, refuse_all = have < RESERVE_ALL_SEGMENTS * s->span / 2;
+    if (refuse_sends != atomic_load(&s->refuses_sends))
+        log_event(refuse_sends ? LOG_ERROR : LOG_INFO, refuse_sends ? "disk_full" : "disk_has_room", "free_bytes=%llu",
+            (unsigned long long)free_bytes);
+    atomic_store(&s->refuses_sends, refuse_sends);
+    atomic_store(&s->refuses_all, refuse_all);
+}
+
+/* ---- ahead ---------------------------------------------------------------------------------------------------------------------- */
+
+static bool prepare_next(struct store *s)
+{
+    pthread_mutex_lock(&s->lock);
+    bool is_wanted = s->is_next_wanted && !s->next;
+    uint64_t number = s->current->number + 1;
+    struct segment *current = s->current;
+    pthread_mutex_unlock(&s->lock);
+    if (!is_wanted)
+        return false;
+    if (s->spare_count == 0 && failed(spare_make(s))) {
+        s->space_checked_us = 0;
+        return false;
+    }
+    /* Under the lock: an append in a hurry makes the same segment, and only one may. The file is ready, so this is quick. */
+    pthread_mutex_lock(&s->lock);
+    struct error e = OK;
+    if (s->current == current && !s->next)
+        e = segment_make(s, number, false, NULL, &s->next);
+    s->is_next_wanted = false;
+    pthread_mutex_unlock(&s->lock);
+    return !failed(e);
+}
+
+/* ---- freed ---------------------------------------------------------------------------------------------------------------------- */
+
+static bool is_below_snapshot(const struct store *s, const struct segment *g)
+{
+    return s->snapshot_number && g->is_sealed && (g->number + 1) * s->span <= s->snapshot_from;
+}
+
+/* What made the last record dead must itself be durable before the record may go. */
+static bool is_free(struct store *s, struct segment *g)
+{
+    if (!is_below_snapshot(s, g) || atomic_load(&g->live) > 0 || atomic_load(&g->pins) > 0) {
+        g->dead_since = 0;
+        return false;
+    }
+    if (!g->dead_since)
+        g->dead_since = atomic_load(&s->end);
+    return atomic_load(&s->durable) >= g->dead_since;
+}
+
+static void release_segment(struct store *s, struct segment *g)
+{
+    char path[PATH_BYTES + 64], spare[PATH_BYTES + 64];
+    segment_path(s, g->number, path);
+    sys->file.close(g->file);
+    uint64_t id = s->next_spare_id++;
+    spare_path(s, id, spare);
+    struct sys_file *f;
+    if (s->spare_count < SPARES_MAX && g->file_bytes == s->span && !failed(sys->file.rename(path, spare)) &&
+        !failed(sys->file.open(spare, SYS_OPEN_WRITE, &f))) {
+        s->spares[s->spare_count] = f;
+        s->spare_ids[s->spare_count++] = id;
+    } else {
+        sys->file.remove(path);
+        sys->file.remove(spare);
+    }
+    s->metrics.recycled_segments++;
+    pthread_mutex_lock(&s->lock);
+    segment_forget(s, g);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static bool free_one(struct store *s)
+{
+    if (atomic_load(&s->keep_segments) || !s->snapshot_number)
+        return false;
+    uint64_t last = s->snapshot_from / s->span;
+    for (uint64_t n = atomic_load(&s->first_segment); n < last; n++) {
+        struct segment *g = segment_find(s, n);
+        if (g && is_free(s, g)) {
+            release_segment(s, g);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- cleaned -------------------------------------------------------------------------------------------------------------------- */
+
+/* Live bytes are judged by counts: live records of those the segment ever held. */
+static double live_share(const struct segment *g)
+{
+    int64_t live = atomic_load(&((struct segment *)(uintptr_t)g)->live);
+    int64_t total = atomic_load(&((struct segment *)(uintptr_t)g)->live_total);
+    if (live <= 0)
+        return 0;
+    return total > live ? (double)live / (double)total : 1.0;
+}
+
+/* The segment least alive, when garbage has become more than what lives and more than two segments. */
+static struct segment *choose_to_clean(struct store *s)
+{
+    struct segment *best = NULL;
+    double best_share = 0.75, live_bytes = 0, garbage_bytes = 0;
+    uint64_t last = s->snapshot_from / s->span;
+    for (uint64_t n = atomic_load(&s->first_segment); n < last; n++) {
+        struct segment *g = segment_find(s, n);
+        if (!g || !is_below_snapshot(s, g))
+            continue;
+        double share = live_share(g), bytes = (double)g->file_bytes;
+        live_bytes += share * bytes;
+        garbage_bytes += (1 - share) * bytes;
+        if (atomic_load(&g->live) > 0 && !g->is_cleaned && share < best_share) {
+            best = g;
+            best_share = share;
+        }
+    }
+    double bound = live_bytes > 2.0 * (double)s->span ? live_bytes : 2.0 * (double)s->span;
+    return garbage_bytes > bound ? best : NULL;
+}
+
+static struct error relocate_frame(void *context, const struct frame_header *h, struct slice payload)
+{
+    struct store *s = context;
+    struct record r;
+    bool is_bad;
+    for (size_t at = 0; frame_next_record(payload, h->position, &at, &r, &is_bad);) {
+        if (!(r.flags & RECORD_LIVE))
+            continue;
+        uint64_t before = atomic_load(&s->end);
+        TRY(s->ops.relocate(s->ops.context, &r));
+        if (atomic_load(&s->end) != before) {
+            s->metrics.relocated_records++;
+            s->metrics.relocated_bytes += record_bytes(r.payload.size);
+        }
+    }
+    return is_bad ? ERROR_OF(ERR_CORRUPT) : OK;
+}
+
+static bool clean_one(struct store *s)
+{
+    if (!s->snapshot_number || atomic_load(&s->refuses_all))
+        return false;
+    struct segment *g = choose_to_clean(s);
+    if (!g)
+        return false;
+    struct walk_end end = { .before = NO_POSITION };
+    struct error e = segment_walk(s, g, NO_POSITION, relocate_frame, s, &end);
+    g->is_cleaned = true;
+    if (failed(e))
+        log_event(LOG_WARN, "cleaning_failed", "segment=%llu error=\"%s\"", (unsigned long long)g->number, error_text(e));
+    store_kick(s);
+    return true;
+}
+
+/* ---- one step ---------------------------------------------------------------------------------------------------------------------- */
+
+bool space_step(struct store *s)
+{
+    check_disk(s);
+    if (prepare_next(s) || free_one(s))
+        return true;
+    if (snapshot_is_due(s)) {
+        bool is_taken = !failed(snapshot_take(s));
+        /* a new snapshot may let segments be cleaned that the last round passed over */
+        for (uint64_t n = atomic_load(&s->first_segment); n <= s->snapshot_from / s->span; n++) {
+            struct segment *g = segment_find(s, n);
+            if (g)
+                g->is_cleaned = false;
+        }
+        return is_taken;
+    }
+    return clean_one(s);
+}

@@ -1,0 +1,177 @@
+/* store.h: named append-only logs, snapshots of the state made from them, and the space they take.
+ *
+ *   append ──> pending frames ──flush──> segment files ──replay/read──> records
+ *                 (memory)    (one fdatasync      └─ live counts ─> recycled when dead, cleaned when nearly dead
+ *                              for all logs)
+ *
+ * A store holds LOG_COUNT logs. An engine (journal; sim) keeps them; both pass the same suite (test/unit/store).
+ * Vocabulary: an LSN names a record: the journal's byte position / 16. LSNs grow, are never reused, not dense, and never
+ * shown raw to clients. LSN 0 is before everything. A record is durable once store_durable() > its LSN.
+ *
+ * Guarantees (numbers of log-and-cluster.md 5.2): G1 one total order a log, the same for ever; G3 durable means it survives
+ * any crash; G4 what one store_append takes is atomic (all or nothing after a crash); G5 fail-stop: after a failed sync the
+ * process ends (fatal callback), nothing is reported durable afterwards; G8 space is freed only from segments that hold
+ * no live record and lie wholly below the last committed snapshot; G10 record times never go back inside a log.
+ *
+ * Owner    store_append for one log is called by that log's owner only (api/owner.h); different logs may append at once.
+ * Thread   each function says; "any" means any thread at any time after store_open.
+ * Memory   store_append copies. Bytes appended but not yet flushed are bounded by STORE_PENDING_BYTES_MAX: past it
+ *          ERR_AGAIN (the caller answers "throttled").
+ * Source   format: doc/formats/journal.md
+ */
+#ifndef MILLRACE_STORE_STORE_H
+#define MILLRACE_STORE_STORE_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/histogram.h"
+#include "base/limits.h"
+
+typedef uint64_t lsn_t;
+
+enum {
+    STORE_RECORD_ALIGN = 16,
+    STORE_PENDING_BYTES_MAX = 64 * MIB,
+    STORE_EPOCH_BYTES = 8,
+};
+
+enum record_flags {
+    RECORD_MUST_UNDERSTAND = 1, /* replay stops with a sentence when the type is unknown */
+    RECORD_LIVE = 2,            /* holds bytes that state points at (a message): counted in the segment's live count */
+};
+
+struct record {
+    lsn_t lsn;
+    uint64_t time_ms;  /* of the owner when it decided; never back inside a log */
+    uint16_t log;
+    uint16_t type;     /* service << 8 | number of the record row */
+    uint8_t version;
+    uint8_t flags;
+    uint64_t object;   /* e.g. the queue's uid; a hint for dump, meaningless to the store */
+    struct slice payload;
+};
+
+enum store_durability { DURABILITY_FSYNC, DURABILITY_OS, DURABILITY_MEMORY };
+
+struct store_options {
+    const char *dir;              /* made if absent (its parent must exist) */
+    enum store_durability durability;
+    uint64_t segment_bytes;       /* 0: 64 MiB; the first segment of an empty directory is small (1 MiB) */
+    uint64_t snapshot_bytes;      /* 0: 256 MiB of journal between snapshots */
+    bool threads;                 /* false: no committer, background or reader thread; the caller steps (simulator) */
+    /* The store cannot go on (fsync error, impossible state). Must not return; the default prints and exits 74. */
+    void (*fatal)(const char *sentence);
+};
+
+struct snapshot_writer;
+
+/* The machine above the logs. All calls for one log come from one thread at a time. */
+struct store_state_ops {
+    void *context;
+    /* replay: every record above what the log's snapshot covers, in LSN order inside each log */
+    struct error (*apply)(void *context, const struct record *r);
+    /* a log's snapshot, before its records; `bytes` is valid during the call only */
+    struct error (*restore)(void *context, uint16_t log, struct slice bytes);
+    /* Called on the background thread (or in store_step): must bring the state of `log` into `w` at one instant, with the
+     * owner's token held, and set *ret_covers to the LSN of the last record applied (0: none). */
+    struct error (*capture)(void *context, uint16_t log, struct snapshot_writer *w, lsn_t *ret_covers);
+    /* The cleaner asks, with no locks held: is the record at r->lsn still pointed at? If so append it again (its owner
+     * does, with a record type of its own that moves the pointer). Called on the background thread. */
+    struct error (*relocate)(void *context, const struct record *r);
+};
+
+/* What capture writes: bytes copied at once, and immutable blocks by reference, written later without the token. */
+struct snapshot_writer;
+void snapshot_add(struct snapshot_writer *w, const void *bytes, size_t size);
+void snapshot_add_ref(struct snapshot_writer *w, const void *bytes, size_t size, void (*release)(void *), void *handle);
+
+struct store;
+
+/* Reads the newest snapshot, replays the rest through ops, opens a new segment. ERR_LOCKED (another process),
+ * ERR_NEWER_FORMAT, ERR_CORRUPT (damage below what was durable): `ret_sentence` (in `arena`) says what and where.
+ * *ret_store is set before the first restore or apply, which may count live records (store_live_add). */
+struct error store_open(const struct store_options *options, const struct store_state_ops *ops, struct arena *arena,
+    struct store **ret_store, struct slice *ret_sentence);
+/* Flushes what is pending; a last snapshot if `snapshot`. Stops and joins its threads. */
+void store_close(struct store *s, bool snapshot);
+
+/* Frees all memory and descriptors without any I/O, as if the process had died here. Only with options.threads == false. */
+void store_abandon(struct store *s);
+
+/* The directory's 32-byte root secret (0600, made and synced at birth) and the epoch: counted up at each open. */
+const uint8_t *store_secret(const struct store *s);
+uint64_t store_epoch(const struct store *s);
+
+/* ---- append and commit ------------------------------------------------------------------------------------------ */
+
+struct record_in {
+    uint16_t type;
+    uint8_t version;
+    uint8_t flags;
+    uint64_t object;
+    const struct slice *parts; /* payload, gathered */
+    size_t part_count;
+};
+/* Atomic: all records are in one frame. ret_lsns[count]. ERR_TOO_LARGE past LOG_BATCH_BYTES_MAX, ERR_AGAIN when too much is
+ * pending, ERR_FULL when the disk's reserve is reached (`urgent` appends - deletes - may use the second reserve).
+ * Cost: one CRC and one memcpy of the bytes, one short lock. */
+struct error store_append(struct store *s, uint16_t log, uint64_t time_ms, const struct record_in *records, size_t count,
+    bool urgent, lsn_t *ret_lsns);
+
+lsn_t store_end(const struct store *s);     /* any thread: above every record appended so far */
+lsn_t store_durable(const struct store *s); /* any thread: every record with an LSN below it is durable */
+/* Writes and syncs all that was appended, on this thread, if no other thread does so now (then ERR_AGAIN at once). */
+struct error store_flush(struct store *s);
+/* Asks the committer thread to do so; returns at once. */
+void store_kick(struct store *s);
+/* Would an inline flush be quick? (the disk's p99 sync time of late is below 300 us) */
+bool store_is_quick(const struct store *s);
+/* `call` runs after each flush on the thread that flushed: short and lock-free (wakes the fronts). Set once, before use. */
+void store_on_durable(struct store *s, void (*call)(void *context), void *context);
+
+/* ---- reading ---------------------------------------------------------------------------------------------------- */
+
+/* The record at `lsn`; payload lives in `arena` (or is a view that lives until store_unpin). Its checksum and position are
+ * verified: ERR_CORRUPT. wait == false: ERR_COLD instead of waiting for the disk. Any thread; the segment must be pinned. */
+struct error store_read(struct store *s, lsn_t lsn, bool wait, struct arena *arena, struct record *ret_record);
+/* A reader thread brings these records into memory and then calls done (on the reader thread). */
+void store_warm(struct store *s, const lsn_t *lsns, size_t count, void (*done)(void *argument), void *argument);
+/* A pinned segment is not recycled. Taken while the record is live (under the owner's token). Any thread unpins. */
+void store_pin(struct store *s, lsn_t lsn);
+void store_unpin(struct store *s, lsn_t lsn);
+
+/* ---- space ------------------------------------------------------------------------------------------------------ */
+
+/* A RECORD_LIVE record became live (apply of its append, restore) or dead (delete, expiry, move). Any thread; atomic. */
+void store_live_add(struct store *s, lsn_t lsn, uint32_t count);
+void store_live_drop(struct store *s, lsn_t lsn, uint32_t count);
+
+/* ---- background work; with options.threads its own threads call these ------------------------------------------- */
+
+/* Does one bounded piece (zero-fill ahead, one log's capture, a snapshot's write, a segment's cleaning, recycling);
+ * false if there was nothing to do. */
+bool store_step(struct store *s);
+struct error store_snapshot_now(struct store *s); /* whole; for backup, close and tests */
+
+struct store_metrics {
+    uint64_t appends, append_bytes, flushes, frames, written_bytes, snapshots, snapshot_bytes, segments, segments_free;
+    uint64_t relocated_records, relocated_bytes, recycled_segments, cold_reads, pinned;
+    struct histogram fsync_us, batch_records;
+    uint64_t free_disk_bytes;
+    bool refuses_sends, refuses_all; /* disk reserves reached */
+};
+void store_get_metrics(struct store *s, struct store_metrics *ret_metrics);
+
+/* ---- offline tools ----------------------------------------------------------------------------------------------- */
+
+typedef struct slice store_describe_fn(struct arena *arena, const struct record *r); /* service's text for a record */
+/* Every record as one line of text into `out` (a FILE-like sink is the caller's: emit is called per line). */
+struct error store_dump(const char *dir, store_describe_fn *describe, void (*emit)(void *, struct slice line), void *context);
+/* Checks every frame, record, snapshot; emits a line per finding; ERR_CORRUPT if any. */
+struct error store_verify(const char *dir, void (*emit)(void *, struct slice line), void *context);
+/* Copies a pinned, consistent set of files of a directory no process uses, or (online) of an open store. */
+struct error store_backup(struct store *s, const char *to_dir);
+struct error store_backup_offline(const char *dir, const char *to_dir);
+
+#endif

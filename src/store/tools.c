@@ -1,0 +1,345 @@
+/* tools.c: a data directory looked at from outside: every record as text, every checksum, a copy. No process may be using it
+ * (but for store_backup, which is the process). */
+#include "store/internal.h"
+#include "crypto/digest.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { COPY_BYTES = 1 * MIB };
+
+struct listing {
+    uint64_t segments[SEGMENT_PAGE];
+    size_t segment_count;
+    uint64_t snapshot;
+    bool is_too_long;
+};
+
+static void list_name(void *context, const char *name)
+{
+    struct listing *l = context;
+    uint64_t number;
+    if (segment_parse_name(name, &number)) {
+        l->is_too_long |= l->segment_count == SEGMENT_PAGE;
+        if (!l->is_too_long)
+            l->segments[l->segment_count++] = number;
+    } else if (snapshot_parse_name(name, &number) && number > l->snapshot) {
+        l->snapshot = number;
+    }
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* A store without threads, lock or state: just enough for segment_walk. */
+struct viewer {
+    struct store *s;
+    struct listing *listing;
+    void (*emit)(void *context, struct slice line);
+    void *context;
+    store_describe_fn *describe;
+    struct arena arena;
+    uint64_t findings, frames, records;
+    struct segment *segment;
+};
+
+static void say(struct viewer *v, const char *format, ...) PRINTF_LIKE(2, 3);
+static void say(struct viewer *v, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    v->emit(v->context, arena_vprintf(&v->arena, format, args));
+    va_end(args);
+    arena_reset(&v->arena);
+}
+
+static struct error read_span(struct viewer *v, const char *dir)
+{
+    char path[PATH_BYTES + 64], text[128] = "";
+    snprintf(path, sizeof(path), "%s/format", dir);
+    struct sys_file *f;
+    size_t size;
+    TRY(sys->file.open(path, SYS_OPEN_READ, &f));
+    struct error e = sys->file.read(f, 0, text, sizeof(text) - 1, &size);
+    sys->file.close(f);
+    TRY(e);
+    int version, logs;
+    unsigned long long span;
+    if (sscanf(text, "millrace %d\nlogs %d\nspan %llu\n", &version, &logs, &span) != 3 || span < SEGMENT_BYTES_MIN)
+        return ERROR_OF(ERR_CORRUPT);
+    if (version > FORMAT_VERSION)
+        return ERROR_OF(ERR_NEWER_FORMAT);
+    v->s->span = span;
+    return OK;
+}
+
+static struct error viewer_open(struct viewer *v, const char *dir, void (*emit)(void *, struct slice), void *context)
+{
+    memset(v, 0, sizeof(*v));
+    arena_init(&v->arena, 64 * MIB);
+    v->emit = emit;
+    v->context = context;
+    v->s = calloc(1, sizeof(*v->s));
+    v->listing = calloc(1, sizeof(*v->listing));
+    ASSERT(v->s && v->listing);
+    snprintf(v->s->dir, sizeof(v->s->dir), "%s", dir);
+    TRY(read_span(v, dir));
+    TRY(sys->file.list_dir(dir, list_name, v->listing));
+    if (v->listing->is_too_long)
+        return ERROR_OF(ERR_TOO_LARGE);
+    qsort(v->listing->segments, v->listing->segment_count, sizeof(v->listing->segments[0]), compare_numbers);
+    return OK;
+}
+
+static void viewer_close(struct viewer *v)
+{
+    arena_deinit(&v->arena);
+    free(v->s);
+    free(v->listing);
+}
+
+/* ---- one segment at a time ------------------------------------------------------------------------------------------------------- */
+
+static bool open_segment(struct viewer *v, uint64_t number, struct segment *g, struct segment_header *h)
+{
+    char path[PATH_BYTES + 64];
+    segment_path(v->s, number, path);
+    memset(g, 0, sizeof(*g));
+    char block[SEGMENT_HEADER_BYTES];
+    size_t got = 0;
+    if (failed(sys->file.open(path, SYS_OPEN_READ, &g->file)))
+        return false;
+    struct error e = sys->file.read(g->file, 0, block, sizeof(block), &got);
+    memcpy(h, block, sizeof(*h));
+    if (failed(e) || got < sizeof(block) || !segment_header_is_sound(h) || h->number != number) {
+        sys->file.close(g->file);
+        return false;
+    }
+    for (size_t i = sizeof(*h); i < sizeof(block); i++) {
+        if (block[i]) {
+            say(v, "%s: byte %zu after the header is not zero", path, i);
+            v->findings++;
+            break;
+        }
+    }
+    g->number = number;
+    g->generation = h->generation;
+    g->file_bytes = h->file_bytes;
+    return true;
+}
+
+static struct error view_frame(void *context, const struct frame_header *h, struct slice payload)
+{
+    struct viewer *v = context;
+    struct record r;
+    bool is_bad;
+    v->frames++;
+    for (size_t at = 0; frame_next_record(payload, h->position, &at, &r, &is_bad);) {
+        v->records++;
+        if (!v->describe)
+            continue;
+        struct slice text = v->describe(&v->arena, &r);
+        say(v, "%llu log=%u type=%u.%u version=%u time_ms=%llu object=%llu bytes=%zu %.*s", (unsigned long long)r.lsn, r.log,
+            r.type >> 8, r.type & 255, r.version, (unsigned long long)r.time_ms, (unsigned long long)r.object, r.payload.size,
+            SLICE_ARG(text));
+    }
+    if (is_bad) {
+        say(v, "frame at %llu: a record does not match its checksum", (unsigned long long)h->position);
+        v->findings++;
+    }
+    return OK;
+}
+
+struct seal {
+    bool is_known;
+    uint64_t at, chain;
+};
+
+static struct seal find_seal(struct viewer *v, size_t index)
+{
+    for (size_t i = index + 1; i < v->listing->segment_count; i++) {
+        struct segment g;
+        struct segment_header h;
+        if (!open_segment(v, v->listing->segments[i], &g, &h))
+            continue;
+        sys->file.close(g.file);
+        if (h.sealed_segment == v->listing->segments[index])
+            return (struct seal){ true, h.sealed_at, h.sealed_crc };
+    }
+    return (struct seal){ false, NO_POSITION, 0 };
+}
+
+static void view_segment(struct viewer *v, size_t index, struct walk_end *end)
+{
+    uint64_t number = v->listing->segments[index];
+    struct segment g;
+    struct segment_header h;
+    if (!open_segment(v, number, &g, &h)) {
+        say(v, "segment %llu: the header is damaged", (unsigned long long)number);
+        v->findings++;
+        end->before = NO_POSITION;
+        return;
+    }
+    struct seal seal = find_seal(v, index);
+    bool is_adjacent = index > 0 && v->listing->segments[index - 1] + 1 == number;
+    if (!is_adjacent && h.sealed_segment == NO_POSITION)
+        end->before = NO_POSITION; /* segments between were freed: the chain starts anew */
+    if (h.sealed_segment != NO_POSITION && (index == 0 || v->listing->segments[index - 1] != h.sealed_segment))
+        end->before = NO_POSITION;
+    struct walk_end was = *end;
+    struct error e = segment_walk(v->s, &g, seal.at, view_frame, v, end);
+    sys->file.close(g.file);
+    uint64_t start = number * v->s->span + SEGMENT_HEADER_BYTES;
+    bool is_short = seal.is_known && (end->position != seal.at || end->chain != seal.chain);
+    if (failed(e) || end->surviving || is_short) {
+        say(v, "segment %llu: damaged at byte %llu", (unsigned long long)number, (unsigned long long)(end->position - start + SEGMENT_HEADER_BYTES));
+        v->findings++;
+        end->before = NO_POSITION;
+    } else if (end->position == start) {
+        *end = was;
+    }
+}
+
+static struct error view_all(struct viewer *v)
+{
+    struct walk_end end = { .before = NO_POSITION };
+    for (size_t i = 0; i < v->listing->segment_count; i++)
+        view_segment(v, i, &end);
+    return v->findings ? ERROR_OF(ERR_CORRUPT) : OK;
+}
+
+struct error store_dump(const char *dir, store_describe_fn *describe, void (*emit)(void *, struct slice line), void *context)
+{
+    struct viewer v;
+    struct error e = viewer_open(&v, dir, emit, context);
+    v.describe = describe;
+    if (!failed(e))
+        e = view_all(&v);
+    viewer_close(&v);
+    return e;
+}
+
+static void check_secret(struct viewer *v, const char *dir)
+{
+    char path[PATH_BYTES + 64];
+    snprintf(path, sizeof(path), "%s/secret", dir);
+    struct sys_file *f;
+    uint64_t size = 0;
+    if (!failed(sys->file.open(path, SYS_OPEN_READ, &f))) {
+        sys->file.size(f, &size);
+        sys->file.close(f);
+    }
+    if (size != 32) {
+        say(v, "%s: expected 32 bytes", path);
+        v->findings++;
+    }
+}
+
+struct error store_verify(const char *dir, void (*emit)(void *, struct slice line), void *context)
+{
+    struct viewer v;
+    struct error e = viewer_open(&v, dir, emit, context);
+    if (!failed(e) && v.listing->snapshot) {
+        char path[PATH_BYTES + 64];
+        uint64_t replay_from;
+        snprintf(path, sizeof(path), "%s/snapshot-%016llx", dir, (unsigned long long)v.listing->snapshot);
+        v.findings += failed(snapshot_check_file(path, emit, context, &replay_from));
+    }
+    if (!failed(e)) {
+        check_secret(&v, dir);
+        e = view_all(&v);
+        say(&v, "%zu segments, %llu frames, %llu records, %llu findings", v.listing->segment_count, (unsigned long long)v.frames,
+            (unsigned long long)v.records, (unsigned long long)v.findings);
+    }
+    viewer_close(&v);
+    return e;
+}
+
+/* ---- backup -------------------------------------------------------------------------------------------------------------------------- */
+
+static struct error copy_file(const char *from, const char *to)
+{
+    struct sys_file *in, *out;
+    TRY(sys->file.open(from, SYS_OPEN_READ, &in));
+    struct error e = sys->file.open(to, SYS_OPEN_WRITE | SYS_OPEN_CREATE | SYS_OPEN_EXCLUSIVE, &out);
+    if (failed(e)) {
+        sys->file.close(in);
+        return e;
+    }
+    char *bytes = malloc(COPY_BYTES);
+    ASSERT(bytes);
+    uint64_t at = 0;
+    for (size_t got = COPY_BYTES; !failed(e) && got == COPY_BYTES; at += got) {
+        e = sys->file.read(in, at, bytes, COPY_BYTES, &got);
+        const struct iovec part = { bytes, got };
+        if (!failed(e) && got)
+            e = sys->file.write(out, at, &part, 1);
+    }
+    if (!failed(e))
+        e = sys->file.sync(out);
+    free(bytes);
+    sys->file.close(in);
+    sys->file.close(out);
+    return e;
+}
+
+struct copying {
+    const char *from, *to;
+    struct error error;
+};
+
+static bool is_ours(const char *name)
+{
+    uint64_t number;
+    return !strcmp(name, "secret") || segment_parse_name(name, &number) || snapshot_parse_name(name, &number);
+}
+
+static void copy_name(void *context, const char *name)
+{
+    struct copying *c = context;
+    if (failed(c->error) || !is_ours(name))
+        return;
+    char from[PATH_BYTES + 300], to[PATH_BYTES + 300];
+    snprintf(from, sizeof(from), "%s/%s", c->from, name);
+    snprintf(to, sizeof(to), "%s/%s", c->to, name);
+    c->error = copy_file(from, to);
+}
+
+/* `format` comes last: a copy that was cut short is not a data directory. */
+static struct error copy_directory(const char *from, const char *to)
+{
+    TRY(sys->file.make_dir(to));
+    struct copying c = { from, to, OK };
+    TRY(sys->file.list_dir(from, copy_name, &c));
+    TRY(c.error);
+    char a[PATH_BYTES + 64], b[PATH_BYTES + 64];
+    snprintf(a, sizeof(a), "%s/format", from);
+    snprintf(b, sizeof(b), "%s/format", to);
+    TRY(copy_file(a, b));
+    return sys->file.sync_dir(to);
+}
+
+struct error store_backup(struct store *s, const char *to_dir)
+{
+    pthread_mutex_lock(&s->work_lock); /* no segment is freed and no snapshot replaced meanwhile */
+    struct error e = snapshot_take(s);
+    if (!failed(e))
+        e = copy_directory(s->dir, to_dir);
+    pthread_mutex_unlock(&s->work_lock);
+    return e;
+}
+
+struct error store_backup_offline(const char *dir, const char *to_dir)
+{
+    char path[PATH_BYTES + 64];
+    snprintf(path, sizeof(path), "%s/lock", dir);
+    struct sys_file *lock;
+    TRY(sys->file.open(path, SYS_OPEN_WRITE, &lock));
+    struct error e = sys->file.lock(lock);
+    if (!failed(e))
+        e = copy_directory(dir, to_dir);
+    sys->file.close(lock);
+    return e;
+}

@@ -1,0 +1,2 @@
+#define SCAN_PORTABLE
+#include "unit/base/scan_test.c"

@@ -1,0 +1,133 @@
+/* dedup.c against an array: window, order of expiry, capture, bytes an entry. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "service/sqs/dedup.h"
+#include "state_collect.h"
+#include "state_random.h"
+
+struct known {
+    uint64_t hash[2], seq, time_ms;
+};
+static struct known known[40000];
+static size_t first, end;
+
+static void check_same(const struct dedup *d)
+{
+    uint64_t hash[2], seq, time_ms;
+    assert_int_equal(dedup_count(d), end - first);
+    for (size_t i = first; i < end; i++) {
+        assert_true(dedup_find(d, known[i].hash, &seq));
+        assert_int_equal(seq, known[i].seq);
+        dedup_get(d, (uint32_t)(i - first), hash, &seq, &time_ms);
+        assert_memory_equal(hash, known[i].hash, sizeof(hash));
+        assert_int_equal(seq, known[i].seq);
+        assert_int_equal(time_ms, known[i].time_ms);
+    }
+    assert_int_equal(dedup_oldest_ms(d), first < end ? known[first].time_ms : UINT64_MAX);
+}
+
+static void run(struct dedup *d, struct random *r, int steps, uint64_t *now_ms, uint64_t *seq)
+{
+    uint64_t found;
+    for (int i = 0; i < steps; i++) {
+        *now_ms += random_below(r, 3) ? 0 : random_below(r, 500);
+        *seq += 1 + random_below(r, 3);
+        struct known *k = &known[end];
+        *k = (struct known){ { random_next(r), random_next(r) }, *seq, *now_ms };
+        assert_false(dedup_find(d, k->hash, &found));
+        dedup_add(d, k->hash, k->seq, k->time_ms);
+        end++;
+        if (random_below(r, 10) == 0 && *now_ms > 60000) {
+            uint64_t upto = *now_ms - (random_below(r, 200) ? 60000 : 0);
+            dedup_expire(d, upto);
+            while (first < end && known[first].time_ms <= upto) {
+                assert_false(dedup_find(d, known[first].hash, &found));
+                first++;
+            }
+        }
+    }
+}
+
+static void test_window(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 5; seed++) {
+        struct random r = { seed };
+        struct dedup d = { 0 };
+        uint64_t now_ms = 1700000000000ull, seq = 0;
+        first = end = 0;
+        for (int i = 0; i < 30; i++) {
+            run(&d, &r, 900, &now_ms, &seq);
+            check_same(&d);
+        }
+        dedup_expire(&d, UINT64_MAX);
+        assert_int_equal(dedup_memory(&d), 0);
+    }
+}
+
+static void test_capture_while_changing(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        struct random r = { seed * 31 };
+        struct dedup d = { 0 }, back = { 0 };
+        uint64_t now_ms = 1700000000000ull, seq = 0;
+        static struct snapshot_writer w;
+        struct buf pending;
+        buf_init(&pending);
+        buf_init(&w.bytes);
+        first = end = 0;
+        run(&d, &r, seed == 4 ? 10 : 3000, &now_ms, &seq);
+        dedup_capture(&d, &pending, &w);
+        snapshot_add(&w, pending.data, pending.size);
+        size_t then_first = first, then_end = end;
+        run(&d, &r, 3000, &now_ms, &seq);
+        dedup_clear(&d);
+        collect_finish(&w);
+        struct unpack u = unpack_of(buf_slice(&w.bytes));
+        assert_true(dedup_restore(&back, &u));
+        assert_false(unpack_has_more(&u));
+        first = then_first;
+        end = then_end;
+        check_same(&back);
+        seq += 10000;
+        now_ms += 5000;
+        run(&back, &r, 3000, &now_ms, &seq);
+        check_same(&back);
+        dedup_clear(&back);
+        for (size_t size = 0; size < w.bytes.size; size += 1 + size / 50) {
+            struct unpack cut = unpack_of(slice_of(w.bytes.data, size));
+            assert_false(dedup_restore(&back, &cut));
+            assert_int_equal(dedup_memory(&back), 0);
+        }
+        buf_deinit(&w.bytes);
+        buf_deinit(&pending);
+    }
+}
+
+static void test_memory(void **state)
+{
+    (void)state;
+    struct dedup d = { 0 };
+    struct random r = { 9 };
+    for (uint64_t i = 0; i < 200000; i++) {
+        const uint64_t hash[2] = { random_next(&r), random_next(&r) };
+        dedup_add(&d, hash, i, 1700000000000ull + i / 100);
+    }
+    assert_in_range(dedup_memory(&d) / 200000, 24, 40);
+    dedup_clear(&d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_window),
+        cmocka_unit_test(test_capture_while_changing),
+        cmocka_unit_test(test_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
