@@ -67,7 +67,7 @@ class Worker:
     @staticmethod
     def brief(answer):
         if "Messages" in answer:
-            return [[m["MessageId"], key_of(m["Body"]), m["Attributes"].get("SequenceNumber")] for m in answer["Messages"]]
+            return [[m["MessageId"], key_of(m["Body"]), m.get("Attributes", {}).get("SequenceNumber")] for m in answer["Messages"]]
         if "Successful" in answer or "Failed" in answer:
             return {"ok": [[e["Id"], e.get("MessageId")] for e in answer.get("Successful", [])],
                     "bad": [e["Id"] for e in answer.get("Failed", [])]}
@@ -140,7 +140,7 @@ def drain(path):
                 quiet_since = time.monotonic()
                 for m in messages:
                     line = {"queue": queue, "id": m["MessageId"], "key": key_of(m["Body"]), "at": quiet_since,
-                            "sequence": m["Attributes"].get("SequenceNumber")}
+                            "sequence": m.get("Attributes", {}).get("SequenceNumber")}
                     out.write(json.dumps(line) + "\n")
                 sqs.delete_message_batch(QueueUrl=url(queue), Entries=[
                     {"Id": str(i), "ReceiptHandle": m["ReceiptHandle"]} for i, m in enumerate(messages)])

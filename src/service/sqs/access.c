@@ -34,6 +34,7 @@ struct context {
     struct policy_key keys[KEYS_MAX];
     struct slice values[KEYS_MAX];
     size_t count;
+    char iso[21], epoch[20];
 };
 
 static void add_key(struct context *context, struct slice name, struct slice value)
@@ -46,22 +47,22 @@ static void add_key(struct context *context, struct slice name, struct slice val
     context->keys[i] = (struct policy_key){ name, &context->values[i], 1 };
 }
 
-static void fill_context(struct call *c, struct context *context)
+static void fill_context(const struct call *c, struct context *context)
 {
-    struct slice account = slice_str(c->caller.account);
+    bool is_known = !c->caller.is_anonymous;
     uint64_t now_s = (c->owner ? call_now_ms(c) : (uint64_t)sys->clock.wall_ms()) / 1000;
-    char *iso = arena_alloc(&c->arena, 21);
-    text_format_iso8601((int64_t)now_s, iso);
-    add_key(context, SLICE("aws:CurrentTime"), slice_str(iso));
-    add_key(context, SLICE("aws:EpochTime"), arena_printf(&c->arena, "%llu", (unsigned long long)now_s));
-    add_key(context, SLICE("aws:PrincipalAccount"), c->caller.is_anonymous ? SLICE("") : account);
-    add_key(context, SLICE("aws:PrincipalArn"), c->caller.is_anonymous ? SLICE("") : c->caller.arn);
-    add_key(context, SLICE("aws:PrincipalType"), c->caller.is_anonymous ? SLICE("Anonymous") : SLICE("Account"));
+    text_format_iso8601((int64_t)now_s, context->iso);
+    context->count = 0;
+    add_key(context, SLICE("aws:CurrentTime"), slice_str(context->iso));
+    add_key(context, SLICE("aws:EpochTime"), slice_of(context->epoch, text_format_u64(now_s, context->epoch)));
+    add_key(context, SLICE("aws:PrincipalAccount"), is_known ? slice_str(c->caller.account) : SLICE(""));
+    add_key(context, SLICE("aws:PrincipalArn"), is_known ? c->caller.arn : SLICE(""));
+    add_key(context, SLICE("aws:PrincipalType"), is_known ? SLICE("Account") : SLICE("Anonymous"));
     add_key(context, SLICE("aws:userid"), c->caller.user_id);
     add_key(context, SLICE("aws:RequestedRegion"), c->region);
     add_key(context, SLICE("aws:ResourceAccount"), c->account);
-    add_key(context, SLICE("aws:SecureTransport"),
-        slice_starts(c->endpoint, SLICE("https://")) ? SLICE("true") : SLICE("false"));
+    bool is_secure = slice_starts(c->endpoint, SLICE("https://"));
+    add_key(context, SLICE("aws:SecureTransport"), is_secure ? SLICE("true") : SLICE("false"));
     add_key(context, SLICE("aws:SourceIp"), slice_str(c->source_ip));
     add_key(context, SLICE("aws:PrincipalIsAWSService"), SLICE("false"));
     add_key(context, SLICE("aws:ViaAWSService"), SLICE("false"));
@@ -91,7 +92,7 @@ struct error sqs_access_check(struct call *c, const struct sqs_config *config)
         return deny(c, arn);
     if (config && config->is_policy_unreadable)
         return deny(c, arn);
-    struct context context = { .count = 0 };
+    struct context context;
     fill_context(c, &context);
     const struct policy_context keys = { context.keys, context.count };
     const struct policy_request request = {

@@ -97,6 +97,8 @@ struct error sqs_route_create(struct call *c, const void *in, void *out)
         return call_fail(
             c, API_INVALID_ACTION, "The action %.*s is not valid for this endpoint.", SLICE_ARG(c->op->name));
     TRY(check_fields(c, in));
+    if (!sqs_is_region(c->region)) /* it becomes a part of ARNs and URLs */
+        return call_fail(c, API_INCOMPLETE_SIGNATURE, "Credential should be scoped to a valid region.");
     if (asks_for_fifo(&args->attributes)) {
         if (!sqs_is_fifo_name(args->queue_name))
             return call_fail(c, SQS_INVALID_PARAMETER,

@@ -60,5 +60,6 @@ bool sqs_arn_parse(struct slice arn, struct slice *ret_region, struct slice *ret
 bool sqs_is_standard_name(struct slice name);
 bool sqs_is_fifo_name(struct slice name);
 bool sqs_is_queue_name(struct slice name);
+bool sqs_is_region(struct slice region); /* lower-case letters, digits, hyphens: queues exist only in such */
 
 #endif

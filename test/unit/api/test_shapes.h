@@ -6,11 +6,11 @@
 #include "api/service.h"
 
 #include "api/shapes_struct.inc"
-#include "unit/api/test_shapes.def"
+#include "test_shapes.def"
 #include "api/shapes_end.inc"
 
 #include "api/shapes_table.inc"
-#include "unit/api/test_shapes.def"
+#include "test_shapes.def"
 #include "api/shapes_end.inc"
 
 enum { TEST_MISSING = 10 * 256, TEST_MISSING_QUERY, TEST_INVALID };

@@ -194,6 +194,15 @@ static void names_and_types(void **state)
     assert_reply(call(&owner_, "DeleteQueue", ON("x.fifo", "")), "{}");
 }
 
+static void queues_exist_only_in_regions_with_plain_names(void **state)
+{
+    const struct who odd = { ACCOUNT, "eu:west/1", PROTOCOL_JSON, "/", "http://localhost:4566" };
+    (void)state;
+    assert_reply(call(&odd, "CreateQueue", "{\"QueueName\":\"q\"}"),
+        "IncompleteSignatureException Credential should be scoped to a valid region.");
+    assert_reply(call(&odd, "GetQueueUrl", "{\"QueueName\":\"q\"}"), NO_QUEUE);
+}
+
 static void sentences_of_the_protocol(void **state)
 {
     const struct who query = { ACCOUNT, "eu-west-1", PROTOCOL_QUERY_XML, "/" ACCOUNT "/nothing",
@@ -514,6 +523,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(create_find_delete),
         cmocka_unit_test(names_and_types),
+        cmocka_unit_test(queues_exist_only_in_regions_with_plain_names),
         cmocka_unit_test(sentences_of_the_protocol),
         cmocka_unit_test(urls_of_every_form_reach_one_queue),
         cmocka_unit_test(list_in_pages),
