@@ -440,6 +440,7 @@ static bool before_sleep(void *context, bool is_idle)
     did |= take_inbox(f);
     did |= release_durable(f);
     if (!list_is_empty(&f->waiting)) {
+        f->lazy_since_ms = 0; /* the flush they wait for takes everything */
         did |= commit(f, is_idle);
     } else {
         atomic_store_explicit(&f->is_waiting_for_disk, 0, memory_order_relaxed);

@@ -72,9 +72,9 @@ void heap_insert(struct heap *h, struct heap_node *n, uint64_t key, uint64_t tie
     ASSERT(!heap_has(n));
     if (h->count == h->capacity) {
         size_t capacity = h->capacity ? 2 * h->capacity : HEAP_FIRST_NODES;
-        struct heap_node **nodes = realloc(h->nodes, capacity * sizeof(*nodes));
+        struct heap_node **nodes = realloc(h->nodes, capacity * sizeof(void *));
         if (!nodes)
-            check_out_of_memory(capacity * sizeof(*nodes));
+            check_out_of_memory(capacity * sizeof(void *));
         h->nodes = nodes;
         h->capacity = capacity;
     }

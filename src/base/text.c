@@ -76,7 +76,7 @@ bool text_parse_hex(struct slice s, void *out, size_t size)
             return false;
     uint8_t *bytes = out;
     for (size_t i = 0; i < size; i++)
-        bytes[i] = (uint8_t)(hex_value(s.data[2 * i]) << 4 | hex_value(s.data[2 * i + 1]));
+        bytes[i] = (uint8_t)(16 * hex_value(s.data[2 * i]) + hex_value(s.data[2 * i + 1]));
     return true;
 }
 
@@ -362,7 +362,8 @@ void text_format_iso8601(int64_t epoch_s, char out[21])
     at = put_digits(at, d.day, 2);
     *at++ = 'T';
     at = put_clock(at, &d);
-    memcpy(at, "Z", 2);
+    at[0] = 'Z';
+    at[1] = '\0';
 }
 
 void text_format_http_date(int64_t epoch_s, char out[30])
@@ -370,7 +371,8 @@ void text_format_http_date(int64_t epoch_s, char out[30])
     static const char days[] = "SunMonTueWedThuFriSat", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     struct date d = date_of_epoch(epoch_s);
     memcpy(out, days + 3 * (size_t)d.week_day, 3);
-    memcpy(out + 3, ", ", 2);
+    out[3] = ',';
+    out[4] = ' ';
     char *at = put_digits(out + 5, d.day, 2);
     *at++ = ' ';
     memcpy(at, months + 3 * (size_t)(d.month - 1), 3);

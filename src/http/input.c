@@ -193,6 +193,7 @@ static void decode_chunks(struct conn *c, size_t raw_size)
         c->end = c->next + (uint32_t)rest;
     } else {
         c->next = (uint32_t)(raw + used - c->input->data);
+        c->end = c->next + (uint32_t)rest;
     }
     hand_over(c);
 }

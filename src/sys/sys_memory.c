@@ -12,6 +12,7 @@
 #include "sys/sys_internal.h"
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/sysinfo.h>
 
@@ -340,9 +341,7 @@ static void rename_below(const char *from, const char *to)
             continue;
         size_t size = strlen(to) + strlen(rest) + 2;
         char *path = allocate(size);
-        memcpy(path, to, strlen(to));
-        path[strlen(to)] = '/';
-        memcpy(path + strlen(to) + 1, rest, strlen(rest));
+        snprintf(path, size, "%s/%s", to, rest);
         free(n->path);
         n->path = path;
     }

@@ -6,13 +6,13 @@
  *   create, rename, remove ──> names ("now") ──sync_dir──> disk
  *                 │ power loss: a random prefix, or a random selection, of the changes since the last sync_dir is kept
  *
- * One disk a process (the table has no context). Everything random comes from one seed: the same calls give the same bytes.
- * Handles  after a crash every open handle is dead: it can be closed, anything else fails with ERR_IO.
- * Reading  SYS_OPEN_DIRECT sees the disk where a failed sync lost a sector; other reads see the cache.
- * Clocks   stand still until faulty_clock_advance; the wall clock may be moved on its own.
- * Thread   one lock over everything; faults are set up by the thread that runs the test.
- * Memory   malloc: pages of 4 KiB that ever held something else than zeros. faulty_disk_reset frees all of it.
- * Use      faulty_disk_reset(seed); sys = &sys_faulty; ... faulty_disk_crash(CRASH_POWER); open again ...
+ * One disk a process (the table has no context). Everything random comes from one seed: the same calls give the same
+ * bytes. Handles  after a crash every open handle is dead: it can be closed, anything else fails with ERR_IO. Reading
+ * SYS_OPEN_DIRECT sees the disk where a failed sync lost a sector; other reads see the cache. Clocks   stand still
+ * until faulty_clock_advance; the wall clock may be moved on its own. Thread   one lock over everything; faults are set
+ * up by the thread that runs the test. Memory   malloc: pages of 4 KiB that ever held something else than zeros.
+ * faulty_disk_reset frees all of it. Use      faulty_disk_reset(seed); sys = &sys_faulty; ...
+ * faulty_disk_crash(CRASH_POWER); open again ...
  */
 #ifndef MILLRACE_TEST_FAULTY_DISK_H
 #define MILLRACE_TEST_FAULTY_DISK_H
@@ -26,7 +26,8 @@ extern const struct sys sys_faulty;
 /* An empty disk without faults or limits, both clocks at their start, entropy and accidents seeded. */
 void faulty_disk_reset(uint64_t seed);
 
-/* ---- crashes ------------------------------------------------------------------------------------------------------------ */
+/* ---- crashes
+ * ------------------------------------------------------------------------------------------------------------ */
 
 enum faulty_crash {
     CRASH_PROCESS, /* kill -9: the page cache and all names stay; handles and locks are gone */
@@ -34,7 +35,8 @@ enum faulty_crash {
 };
 void faulty_disk_crash(enum faulty_crash kind);
 
-/* ---- faults: one at a time of each kind; the counts make "the next" reachable at any depth -------------------------------- */
+/* ---- faults: one at a time of each kind; the counts make "the next" reachable at any depth
+ * -------------------------------- */
 
 /* The sync (of a file) after `skip` others fails once with EIO; what it should have made durable is then in doubt. */
 void faulty_disk_fail_sync(uint32_t skip);
@@ -58,11 +60,12 @@ const struct faulty_counts *faulty_disk_counts(void);
 /* A number that depends on every byte, size and name of cache and disk: two equal histories end with equal digests. */
 uint64_t faulty_disk_digest(void);
 
-/* ---- clocks --------------------------------------------------------------------------------------------------------------- */
+/* ---- clocks
+ * --------------------------------------------------------------------------------------------------------------- */
 
 enum { FAULTY_WALL_START_S = 1700000000 };
-void faulty_clock_advance(uint64_t us);   /* both clocks */
-void faulty_clock_jump_wall(int64_t ms);  /* the wall clock alone, either way */
-uint64_t faulty_clock_us(void);           /* monotonic */
+void faulty_clock_advance(uint64_t us);  /* both clocks */
+void faulty_clock_jump_wall(int64_t ms); /* the wall clock alone, either way */
+uint64_t faulty_clock_us(void);          /* monotonic */
 
 #endif

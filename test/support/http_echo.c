@@ -135,6 +135,13 @@ static void answer_peer(struct stream *s)
     answer(s, stream_peer(s, text), SLICE("text/plain"));
 }
 
+static void answer_thread(struct stream *s)
+{
+    struct echo_front *f = s->front;
+    char digit = (char)('0' + reactor_index(f->reactor));
+    answer(s, slice_of(&digit, 1), SLICE("text/plain"));
+}
+
 static void answer_state(struct stream *s)
 {
     struct echo_front *f = s->front;
@@ -244,6 +251,7 @@ static const struct {
     { { "/nothing", 8 }, answer_nothing },
     { { "/close", 6 }, answer_close },
     { { "/peer", 5 }, answer_peer },
+    { { "/thread", 7 }, answer_thread },
     { { "/state", 6 }, answer_state },
 };
 

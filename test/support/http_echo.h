@@ -14,6 +14,7 @@
  *      /close           200, and the server ends the connection
  *      /refuse          403 from on_head: the body is not read
  *      /peer            the client's address
+ *      /thread          the number of the reactor
  *      /state           "held H gone G": open /hold requests, streams that went away
  */
 #ifndef TEST_SUPPORT_HTTP_ECHO_H

@@ -1,6 +1,7 @@
 #include "service/sqs/access.h"
 #include "api/gateway.h"
 #include "base/text.h"
+#include "service/sqs/quota.h"
 #include "service/sqs/sqs.h"
 #include "service/sqs/state.h"
 #include "sys/sys.h"
@@ -26,8 +27,7 @@ static struct error deny(struct call *c, struct slice arn)
         SLICE_ARG(c->caller.arn), (int)size, action, SLICE_ARG(arn), (int)size, action);
 }
 
-/* ---- condition keys -----------------------------------------------------------------------------------------------
- */
+/* ---- condition keys -------------------------------------------------------------------------------------------- */
 
 enum { KEYS_MAX = 12 };
 struct context {
@@ -68,8 +68,7 @@ static void fill_context(const struct call *c, struct context *context)
     add_key(context, SLICE("aws:ViaAWSService"), SLICE("false"));
 }
 
-/* ---- the rule ------------------------------------------------------------------------------------------------------
- */
+/* ---- the rule -------------------------------------------------------------------------------------------------- */
 
 /* What an owner needs to mend a policy that shuts everybody out. */
 static bool is_unlocking(const struct call *c)
@@ -107,6 +106,8 @@ struct error sqs_queue_for_call(struct call *c, struct queue **ret_queue)
     if (UNLIKELY(!q))
         return sqs_fail_no_queue(c);
     TRY(sqs_access_check(c, q->config));
+    if (UNLIKELY(sqs_quotas.is_aws))
+        TRY(sqs_quota_check(c, q));
     *ret_queue = q;
     return OK;
 }

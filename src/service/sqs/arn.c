@@ -29,8 +29,7 @@ bool sqs_arn_parse(struct slice text, struct slice *ret_region, struct slice *re
     return true;
 }
 
-/* ---- names --------------------------------------------------------------------------------------------------------
- */
+/* ---- names ----------------------------------------------------------------------------------------------------- */
 
 static bool is_plain_name(struct slice s)
 {

@@ -10,8 +10,7 @@ struct error sqs_get_queue_attributes(struct call *c, const void *in, void *out)
     struct sqs_get_queue_attributes_out *result = out;
     struct sqs_fault fault = { .arena = &c->arena };
     struct queue *q;
-    TRY(sqs_queue_for_call(c, &q));
-    queue_advance(q, call_now_ms(c), 0);
+    TRY(sqs_queue_enter(c, &q));
     const struct sqs_config_facts facts = {
         .arn = sqs_arn(&c->arena, q->region, q->account, q->name),
         .created_ms = q->created_ms,

@@ -13,8 +13,7 @@ static struct pair *pairs_of(const struct values *attributes)
     return attributes->items;
 }
 
-/* ---- names --------------------------------------------------------------------------------------------------------
- */
+/* ---- names ----------------------------------------------------------------------------------------------------- */
 
 static bool is_name_char(char c)
 {
@@ -51,8 +50,7 @@ static struct error check_name(struct slice name, struct sqs_fault *f)
     return OK;
 }
 
-/* ---- numbers ------------------------------------------------------------------------------------------------------
- */
+/* ---- numbers --------------------------------------------------------------------------------------------------- */
 
 struct number {
     size_t digits;    /* from the first to the last that is not 0 */
@@ -140,8 +138,7 @@ static struct error check_number(struct slice name, struct slice text, struct sq
     return OK;
 }
 
-/* ---- types and values ---------------------------------------------------------------------------------------------
- */
+/* ---- types and values ------------------------------------------------------------------------------------------ */
 
 static const struct type_row {
     struct slice prefix;
@@ -206,8 +203,7 @@ static struct error check_value(struct slice name, const struct sqs_attribute_va
     return OK;
 }
 
-/* ---- the set ------------------------------------------------------------------------------------------------------
- */
+/* ---- the set --------------------------------------------------------------------------------------------------- */
 
 static void sort_by_name(struct values *attributes)
 {
@@ -321,8 +317,7 @@ void sqs_attributes_md5(const struct values *attributes, char out[33])
     out[32] = 0;
 }
 
-/* ---- what a receive asks for --------------------------------------------------------------------------------------
- */
+/* ---- what a receive asks for ----------------------------------------------------------------------------------- */
 
 struct sqs_name_filter sqs_name_filter_of(const struct values *names)
 {

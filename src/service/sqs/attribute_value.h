@@ -1,9 +1,8 @@
-/* attribute_value.h: message attributes: what is legal, how much they weigh, their MD5, which of them a receive asked
- * for.
+/* attribute_value.h: message attributes: what is legal, how much they weigh, their MD5, which a receive asked for.
  *
  * The type everywhere is `struct values` of `struct pair` with `value` a `struct sqs_attribute_value` (shapes.def),
- * sorted by name bytewise once sqs_attributes_check passed. Source   contract 2.1 "MD5 attributes", "Attribute rules",
- * "MessageAttributeNames filter"; 1.4.
+ * sorted by name bytewise once sqs_attributes_check passed.
+ * Source   contract 2.1 "MD5 attributes", "Attribute rules", "MessageAttributeNames filter"; 1.4.
  */
 #ifndef MILLRACE_SERVICE_SQS_ATTRIBUTE_VALUE_H
 #define MILLRACE_SERVICE_SQS_ATTRIBUTE_VALUE_H

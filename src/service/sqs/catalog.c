@@ -14,8 +14,7 @@ struct entry {
     _Alignas(struct slice) char bytes[];
 };
 
-/* ---- a sorted list in blocks: inserts move a few hundred pointers, never all of them -------------------------------
- */
+/* ---- a sorted list in blocks: inserts move a few hundred pointers, never all of them --------------------------- */
 
 enum { BLOCK_ENTRIES_MAX = 256 };
 typedef int compare_fn(const struct entry *a, const struct entry *b);
@@ -130,8 +129,7 @@ static void sorted_remove(struct sorted *s, struct entry *e)
     }
 }
 
-/* ---- the catalogue ------------------------------------------------------------------------------------------------
- */
+/* ---- the catalogue --------------------------------------------------------------------------------------------- */
 
 static int compare_key(const struct sqs_catalog_key *a, const struct sqs_catalog_key *b)
 {
@@ -294,8 +292,7 @@ void sqs_catalog_remove_log(uint16_t log)
     pthread_rwlock_unlock(&catalog.lock);
 }
 
-/* ---- looking ------------------------------------------------------------------------------------------------------
- */
+/* ---- looking --------------------------------------------------------------------------------------------------- */
 
 /* Is it the target of any queue? Under the lock. */
 static bool has_sources(struct slice arn)

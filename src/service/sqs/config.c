@@ -13,8 +13,7 @@ const struct sqs_config sqs_config_default = {
     .is_managed_sse = true,
 };
 
-/* ---- the rows -----------------------------------------------------------------------------------------------------
- */
+/* ---- the rows -------------------------------------------------------------------------------------------------- */
 
 struct row;
 struct setting { /* one sqs_config_set */
@@ -94,6 +93,11 @@ static const struct row *row_find(struct slice name)
     return NULL;
 }
 
+bool sqs_config_has_attribute(struct slice name)
+{
+    return row_find(name) != NULL;
+}
+
 static struct error fail_unknown(struct sqs_fault *f, struct slice name)
 {
     return sqs_fault(f, SQS_INVALID_ATTRIBUTE_NAME, "Unknown Attribute %.*s.", SLICE_ARG(name));
@@ -110,8 +114,7 @@ static struct error fail_value_because(struct setting *s, const struct row *row,
         SLICE_ARG(row->name), reason);
 }
 
-/* ---- numbers, flags, choices --------------------------------------------------------------------------------------
- */
+/* ---- numbers, flags, choices ----------------------------------------------------------------------------------- */
 
 static void *place(const struct sqs_config *c, const struct row *row)
 {
@@ -214,8 +217,7 @@ static struct error set_fifo(struct setting *s, const struct row *row, struct sl
     return fail_value_because(s, row, "Modifying queue type is not supported.");
 }
 
-/* ---- encryption ---------------------------------------------------------------------------------------------------
- */
+/* ---- encryption ------------------------------------------------------------------------------------------------ */
 
 static struct error set_key(struct setting *s, const struct row *row, struct slice value)
 {
@@ -245,8 +247,7 @@ static bool get_key_reuse(const struct sqs_config *c, const struct sqs_config_fa
     return get_number(c, facts, row, arena, ret_value);
 }
 
-/* ---- policy -------------------------------------------------------------------------------------------------------
- */
+/* ---- policy ---------------------------------------------------------------------------------------------------- */
 
 struct error sqs_config_set_policy(struct sqs_config *draft, struct slice text, struct sqs_fault *f)
 {
@@ -264,8 +265,7 @@ static struct error set_policy(struct setting *s, const struct row *row, struct 
     return sqs_config_set_policy(s->draft, value, s->f);
 }
 
-/* ---- dead letters: where messages go ------------------------------------------------------------------------------
- */
+/* ---- dead letters: where messages go --------------------------------------------------------------------------- */
 
 static struct error fail_redrive(struct setting *s, const struct row *row, struct slice value, const char *reason)
 {
@@ -372,8 +372,7 @@ struct error sqs_config_check_target(
     return OK;
 }
 
-/* ---- dead letters: whose messages may come ------------------------------------------------------------------------
- */
+/* ---- dead letters: whose messages may come --------------------------------------------------------------------- */
 
 static const char *const permissions[] = { "allowAll", "denyAll", "byQueue" };
 
@@ -479,8 +478,7 @@ bool sqs_redrive_is_allowed(const struct sqs_redrive_allow *allow, struct slice 
     return false;
 }
 
-/* ---- set and compare ----------------------------------------------------------------------------------------------
- */
+/* ---- set and compare ------------------------------------------------------------------------------------------- */
 
 static struct error fail_not_fifo(struct setting *s, const struct row *row, struct slice value)
 {
@@ -546,8 +544,7 @@ struct error sqs_config_compare(const struct sqs_config *stored, const struct sq
     return OK;
 }
 
-/* ---- tags ---------------------------------------------------------------------------------------------------------
- */
+/* ---- tags ------------------------------------------------------------------------------------------------------ */
 
 /* Characters, not bytes: of valid UTF-8, as every binder delivers it. */
 static size_t count_chars(struct slice s)
@@ -625,8 +622,7 @@ void sqs_config_untag(struct sqs_config *draft, const struct values *keys, struc
     draft->tag_count = (uint8_t)count;
 }
 
-/* ---- GetQueueAttributes -------------------------------------------------------------------------------------------
- */
+/* ---- GetQueueAttributes ---------------------------------------------------------------------------------------- */
 
 static bool get_arn(const struct sqs_config *c, const struct sqs_config_facts *facts, const struct row *row,
     struct arena *arena, struct slice *ret_value)

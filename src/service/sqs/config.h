@@ -6,12 +6,13 @@
  *
  * A change is always the whole config: the record holds the effect, never what was asked.
  * Owner    a queue's config: the holder of its log's token. A draft: its call.
- * Memory   sqs_config_decode makes one heap block (and the compiled policy); sqs_config_free gives both back: called
- * only by apply, restore and state_free. Drafts are plain values whose slices live in the call's arena or in the queue.
- * Fails    sqs_config_set*: the error rows of contract 1.3/1.4 with their sentences; on failure the draft is not to be
- * used. sqs_config_decode: ERR_CORRUPT. Format   a sequence of fields in rising order: varint (id << 1 | is_bytes),
- * then varint or (varint size, bytes). Defaults are not written, unknown ids are skipped, so a newer field does not
- * break an older reader's log.
+ * Memory   sqs_config_decode makes one heap block (and the compiled policy); sqs_config_free gives both back:
+ *          called only by apply, restore and state_free. Drafts are plain values whose slices live in the call's
+ *          arena or in the queue.
+ * Fails    sqs_config_set*: the error rows of contract 1.3/1.4 with their sentences; on failure the draft is not
+ *          to be used. sqs_config_decode: ERR_CORRUPT.
+ * Format   a sequence of fields in rising order: varint (id << 1 | is_bytes), then varint or (varint size, bytes).
+ *          Defaults are not written, unknown ids are skipped: a newer field does not break an older reader.
  */
 #ifndef MILLRACE_SERVICE_SQS_CONFIG_H
 #define MILLRACE_SERVICE_SQS_CONFIG_H
@@ -115,6 +116,8 @@ struct sqs_config_facts { /* what a queue knows beside its config */
  */
 struct error sqs_config_list(const struct sqs_config *config, const struct sqs_config_facts *facts,
     const struct values *names, struct values *ret_attributes, struct sqs_fault *f);
+
+bool sqs_config_has_attribute(struct slice name); /* a queue attribute, settable or not */
 
 /* ---- records ---- */
 

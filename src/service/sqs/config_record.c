@@ -27,8 +27,7 @@ enum config_field { /* identity in logs: never reuse a number */
 };
 enum flags { FLAG_FIFO = 1, FLAG_CONTENT_DEDUP = 2, FLAG_NO_MANAGED_SSE = 4 };
 
-/* ---- encode -------------------------------------------------------------------------------------------------------
- */
+/* ---- encode ---------------------------------------------------------------------------------------------------- */
 
 static void put_number(struct buf *b, enum config_field id, uint64_t value, uint64_t standard)
 {
@@ -92,8 +91,7 @@ void sqs_config_encode(struct buf *b, const struct sqs_config *c)
         put_tag(b, &c->tags[i]);
 }
 
-/* ---- decode -------------------------------------------------------------------------------------------------------
- */
+/* ---- decode ---------------------------------------------------------------------------------------------------- */
 
 struct place { /* what the first pass counts and the second fills */
     size_t tags, sources;

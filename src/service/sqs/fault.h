@@ -1,5 +1,4 @@
-/* fault.h: an error with the sentence it will be answered with, made where no call is at hand (config, batches,
- * attributes).
+/* fault.h: an error with the sentence it will be answered with, made where no call is at hand.
  *
  * Use      struct sqs_fault f = { .arena = &c->arena };
  *          struct error e = sqs_config_set(..., &f);

@@ -69,7 +69,8 @@ enum {
     SQS_NOISY_PERCENT = 10,
     SQS_NOISY_QUIET_MS = 5 * 60 * 1000,  /* nothing sent for so long: quiet again */
 
-    /* quotas = aws [1.3] */
+    /* quotas = aws [1.3, 2.2] */
+    SQS_FIFO_CALLS_A_SECOND = 300,       /* of one action on one queue */
     SQS_QUARANTINE_MS = 60 * 1000,       /* between two purges, and between delete and create of one name */
 };
 

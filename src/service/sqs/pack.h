@@ -1,7 +1,7 @@
 /* pack.h: the bytes of records: varints (LEB128, at most 10 bytes), byte strings with their length before them.
  *
- * Decode   a cursor with a sticky failure: after the first bad read every read gives 0 or nothing; look at `is_bad`
- * once. Byte strings are views of the input.
+ * Decode   a cursor with a sticky failure: after the first bad read every read gives 0 or nothing; look at
+ *          `is_bad` once. Byte strings are views of the input.
  */
 #ifndef MILLRACE_SERVICE_SQS_PACK_H
 #define MILLRACE_SERVICE_SQS_PACK_H

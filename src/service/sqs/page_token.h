@@ -1,8 +1,8 @@
 /* page_token.h: NextToken: where a listing goes on, sealed and bound to the question it belongs to.
  *
- * Bytes    base64(key id (1) ‖ nonce (12) ‖ AES-256-GCM(position) ‖ tag (16)); associated data: the question. The key
- * is derived from the directory's root secret for this purpose alone, so a token survives a restart and nobody can make
- * one.
+ * Bytes    base64(key id (1) ‖ nonce (12) ‖ AES-256-GCM(position) ‖ tag (16)); associated data: the question.
+ *          The key is derived from the directory's root secret for this purpose alone, so a token survives a
+ *          restart and nobody can make one.
  */
 #ifndef MILLRACE_SERVICE_SQS_PAGE_TOKEN_H
 #define MILLRACE_SERVICE_SQS_PAGE_TOKEN_H

@@ -6,8 +6,7 @@
 #include "service/sqs/sqs.h"
 #include "service/sqs/state.h"
 
-/* ---- checks -------------------------------------------------------------------------------------------------------
- */
+/* ---- checks ---------------------------------------------------------------------------------------------------- */
 
 static struct error check_label(struct slice label, struct sqs_fault *f)
 {
@@ -80,8 +79,7 @@ static struct error check_permission(const struct sqs_add_permission_in *args, s
     return check_actions(&args->actions, f);
 }
 
-/* ---- operations ---------------------------------------------------------------------------------------------------
- */
+/* ---- operations ------------------------------------------------------------------------------------------------ */
 
 /* The policy as it would be; what is too much for one policy is over the limit, not the caller's bad text. */
 static struct error check_result(struct slice text, struct sqs_fault *f)

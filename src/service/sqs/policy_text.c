@@ -3,8 +3,7 @@
 #include "codec/json.h"
 #include "service/sqs/sqs.h"
 
-/* ---- limits -------------------------------------------------------------------------------------------------------
- */
+/* ---- limits ---------------------------------------------------------------------------------------------------- */
 
 struct counts {
     size_t statements, principals, conditions, actions_max;
@@ -125,8 +124,7 @@ struct error sqs_policy_text_check(struct slice text, struct sqs_fault *f)
     return check_limit("Actions", counts.actions_max, SQS_POLICY_ACTIONS_MAX, f);
 }
 
-/* ---- permissions --------------------------------------------------------------------------------------------------
- */
+/* ---- permissions ----------------------------------------------------------------------------------------------- */
 
 /* "x" or ["x","y"], each with a prefix and a suffix */
 static void write_list(struct buf *b, const struct slice *items, size_t count, struct slice prefix, struct slice suffix)

@@ -1,5 +1,4 @@
-/* policy_text.h: a queue's policy as JSON text: checked against its limits, statements of permissions added and
- * removed.
+/* policy_text.h: a queue's policy as JSON text: checked against its limits; permissions added and removed.
  *
  * The text of others is never rewritten more than needed: members and statements are copied as they stand.
  * Source   contract 1.5 (AddPermission, RemovePermission), 1.6 (limits).

@@ -19,8 +19,7 @@ static void wait_for_catalog(struct call *c)
         c->wait_lsn = lsn;
 }
 
-/* ---- create -------------------------------------------------------------------------------------------------------
- */
+/* ---- create ---------------------------------------------------------------------------------------------------- */
 
 static struct error make_draft(struct call *c, const struct sqs_create_queue_in *args,
     const struct sqs_config_subject *subject, struct sqs_config *draft)
@@ -92,8 +91,7 @@ struct error sqs_get_queue_url(struct call *c, const void *in, void *out)
     return OK;
 }
 
-/* ---- lists --------------------------------------------------------------------------------------------------------
- */
+/* ---- lists ----------------------------------------------------------------------------------------------------- */
 
 static struct error fail_token(struct call *c, struct slice token)
 {

@@ -3,6 +3,7 @@
 #include "api/gateway.h"
 #include "service/sqs/access.h"
 #include "service/sqs/batch.h"
+#include "service/sqs/config.h"
 #include "service/sqs/send.h"
 #include "service/sqs/sqs.h"
 #include "service/sqs/url.h"
@@ -25,8 +26,7 @@ static struct slice or_else(struct slice s, struct slice standard)
     return slice_is_none(s) ? standard : s;
 }
 
-/* ---- queue URLs ---------------------------------------------------------------------------------------------------
- */
+/* ---- queue URLs ------------------------------------------------------------------------------------------------ */
 
 struct first_field { /* of every shape that takes a QueueUrl */
     struct slice queue_url;
@@ -66,8 +66,7 @@ struct error sqs_route_queue(struct call *c, const void *in, void *out)
     return OK;
 }
 
-/* ---- queue names --------------------------------------------------------------------------------------------------
- */
+/* ---- queue names ----------------------------------------------------------------------------------------------- */
 
 struct error sqs_route_name(struct call *c, const void *in, void *out)
 {
@@ -113,8 +112,48 @@ struct error sqs_route_create(struct call *c, const void *in, void *out)
     return OK;
 }
 
-/* ---- messages -----------------------------------------------------------------------------------------------------
- */
+/* ---- receive --------------------------------------------------------------------------------------------------- */
+
+static const struct slice system_names[] = {
+    { "All", 3 },
+    { "SenderId", 8 },
+    { "SentTimestamp", 13 },
+    { "ApproximateReceiveCount", 23 },
+    { "ApproximateFirstReceiveTimestamp", 32 },
+    { "SequenceNumber", 14 },
+    { "MessageDeduplicationId", 22 },
+    { "MessageGroupId", 14 },
+    { "AWSTraceHeader", 14 },
+    { "DeadLetterQueueSourceArn", 24 },
+};
+
+static bool is_system_name(struct slice name)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(system_names); i++)
+        if (slice_equal(system_names[i], name))
+            return true;
+    return false;
+}
+
+/* The deprecated list may also hold names of queue attributes: its type was once shared with GetQueueAttributes. */
+static struct error check_names(struct call *c, const struct values *names, bool is_deprecated)
+{
+    const struct slice *items = names->items;
+    for (size_t i = 0; i < names->count; i++)
+        if (!is_system_name(items[i]) && !(is_deprecated && sqs_config_has_attribute(items[i])))
+            return call_fail(c, SQS_INVALID_ATTRIBUTE_NAME, "Unknown Attribute %.*s.", SLICE_ARG(items[i]));
+    return OK;
+}
+
+struct error sqs_route_receive(struct call *c, const void *in, void *out)
+{
+    const struct sqs_receive_message_in *args = in;
+    TRY(sqs_route_queue(c, in, out));
+    TRY(check_names(c, &args->attribute_names, true));
+    return check_names(c, &args->system_attribute_names, false);
+}
+
+/* ---- messages -------------------------------------------------------------------------------------------------- */
 
 struct error sqs_route_send(struct call *c, const void *in, void *out)
 {

@@ -26,8 +26,7 @@ static bool is_account(struct slice s)
     return true;
 }
 
-/* ---- hosts --------------------------------------------------------------------------------------------------------
- */
+/* ---- hosts ----------------------------------------------------------------------------------------------------- */
 
 static bool is_service_label(struct slice label)
 {
@@ -76,8 +75,7 @@ static bool cut_scheme(struct slice *url)
     return false;
 }
 
-/* ---- parsing ------------------------------------------------------------------------------------------------------
- */
+/* ---- parsing --------------------------------------------------------------------------------------------------- */
 
 struct path {
     struct slice parts[PATH_PARTS_MAX];
@@ -163,8 +161,7 @@ bool sqs_path_parse(struct slice text, struct sqs_address *ret_address)
     return true;
 }
 
-/* ---- formatting ---------------------------------------------------------------------------------------------------
- */
+/* ---- formatting ------------------------------------------------------------------------------------------------ */
 
 struct slice sqs_url_format(
     struct arena *arena, struct slice endpoint, struct slice region, struct slice account, struct slice name)

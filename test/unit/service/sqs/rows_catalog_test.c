@@ -143,8 +143,7 @@ static void facts_and_dead_letters(void **state)
     assert_int_equal(sqs_catalog_lsn(), 15);
 }
 
-/* ---- against a model ----------------------------------------------------------------------------------------------
- */
+/* ---- against a model ------------------------------------------------------------------------------------------- */
 
 enum { NAMES = 3000, STEPS = 60000 };
 
@@ -206,8 +205,7 @@ static void thousands_of_names(void **state)
     assert_int_equal(sqs_catalog_lsn(), 0);
 }
 
-/* ---- tokens -------------------------------------------------------------------------------------------------------
- */
+/* ---- tokens ---------------------------------------------------------------------------------------------------- */
 
 static void tokens_belong_to_their_question(void **state)
 {

@@ -35,8 +35,7 @@ static int end(void **state)
     return 0;
 }
 
-/* ---- helpers ------------------------------------------------------------------------------------------------------
- */
+/* ---- helpers --------------------------------------------------------------------------------------------------- */
 
 enum { PAIRS_MAX = 8 };
 struct attributes {
@@ -96,8 +95,7 @@ static void assert_fault(struct error e, uint32_t code, const char *text)
         fail_msg("%.*s", SLICE_ARG(fault.text));
 }
 
-/* ---- set one, list it ---------------------------------------------------------------------------------------------
- */
+/* ---- set one, list it ------------------------------------------------------------------------------------------ */
 
 static const struct set_case {
     const char *queue, *name, *value;
@@ -283,8 +281,7 @@ static void encryption(void **state)
     assert_string_equal(value_of(&draft, "SqsManagedSseEnabled"), "true");
 }
 
-/* ---- policies that are too much -----------------------------------------------------------------------------------
- */
+/* ---- policies that are too much -------------------------------------------------------------------------------- */
 
 static struct slice policy_with(size_t statements, size_t actions, size_t principals, size_t conditions)
 {
@@ -340,8 +337,7 @@ static void limits_of_policies(void **state)
     assert_fault(sqs_config_set_policy(&draft, slice_of(large, 8193), &fault), SQS_INVALID_ATTRIBUTE_VALUE, NULL);
 }
 
-/* ---- listing ------------------------------------------------------------------------------------------------------
- */
+/* ---- listing --------------------------------------------------------------------------------------------------- */
 
 static struct values list(const struct sqs_config *config, const char *const *names, size_t count)
 {
@@ -402,8 +398,7 @@ static void nothing_asked_and_unknown_asked(void **state)
         "Unknown Attribute Colour.");
 }
 
-/* ---- create again -------------------------------------------------------------------------------------------------
- */
+/* ---- create again ---------------------------------------------------------------------------------------------- */
 
 static const struct compare_case {
     const char *queue;
@@ -453,8 +448,7 @@ static void creating_again_names_what_differs(void **state)
     }
 }
 
-/* ---- dead-letter targets ------------------------------------------------------------------------------------------
- */
+/* ---- dead-letter targets --------------------------------------------------------------------------------------- */
 
 static void put_queue(const char *name, const struct attributes *a)
 {
@@ -518,8 +512,7 @@ static void targets_are_looked_up(void **state)
     sqs_catalog_remove_log(UINT16_MAX);
 }
 
-/* ---- tags ---------------------------------------------------------------------------------------------------------
- */
+/* ---- tags ------------------------------------------------------------------------------------------------------ */
 
 static struct error tag(struct sqs_config *draft, const struct attributes *a)
 {
@@ -586,8 +579,7 @@ static void limits_of_tags(void **state)
     assert_int_equal(draft.tag_count, 50);
 }
 
-/* ---- records ------------------------------------------------------------------------------------------------------
- */
+/* ---- records --------------------------------------------------------------------------------------------------- */
 
 static struct slice encode(const struct sqs_config *config)
 {

@@ -18,8 +18,7 @@
 #define ARN(name) "arn:aws:sqs:eu-west-1:" ACCOUNT ":" name
 #define URL(name) "http://localhost:4566/" ACCOUNT "/" name
 
-/* ---- a server without a network ------------------------------------------------------------------------------------
- */
+/* ---- a server without a network -------------------------------------------------------------------------------- */
 
 static struct arena arena;
 static struct store *store;
@@ -52,8 +51,7 @@ static int end(void **state)
     return 0;
 }
 
-/* ---- calls ---------------------------------------------------------------------------------------------------------
- */
+/* ---- calls ----------------------------------------------------------------------------------------------------- */
 
 struct who {
     const char *account, *region;
@@ -153,8 +151,7 @@ static void make(const char *name, const char *attributes)
 #define ON(name, more) "{\"QueueUrl\":\"" URL(name) "\"" more "}"
 #define NO_QUEUE "QueueDoesNotExist The specified queue does not exist."
 
-/* ---- queues --------------------------------------------------------------------------------------------------------
- */
+/* ---- queues ---------------------------------------------------------------------------------------------------- */
 
 static void create_find_delete(void **state)
 {
@@ -218,6 +215,53 @@ static void sentences_of_the_protocol(void **state)
         "InvalidAction The action CreateQueue is not valid for this endpoint.");
 }
 
+static void names_of_system_attributes(void **state)
+{
+    static const char unknown[] = "InvalidAttributeName Unknown Attribute Colour.";
+    static const char all[] = ",\"MessageSystemAttributeNames\":[\"All\",\"SenderId\",\"SentTimestamp\","
+                              "\"ApproximateReceiveCount\",\"ApproximateFirstReceiveTimestamp\",\"SequenceNumber\","
+                              "\"MessageDeduplicationId\",\"MessageGroupId\",\"AWSTraceHeader\","
+                              "\"DeadLetterQueueSourceArn\"]";
+    (void)state;
+    make("q", NULL);
+    assert_reply(call(&owner_, "ReceiveMessage", arena_printf(&arena, ON("q", "%s") "%c", all, 0).data), "{}");
+    assert_reply(call(&owner_, "ReceiveMessage", ON("q", ",\"AttributeNames\":[\"Colour\"]")), unknown);
+    assert_reply(
+        call(&owner_, "ReceiveMessage", ON("q", ",\"MessageSystemAttributeNames\":[\"All\",\"Colour\"]")), unknown);
+    assert_reply(call(&owner_, "ReceiveMessage", ON("q", ",\"MessageSystemAttributeNames\":[\"Policy\"]")),
+        "InvalidAttributeName Unknown Attribute Policy.");
+    assert_reply(call(&owner_, "ReceiveMessage", ON("q", ",\"AttributeNames\":[\"Policy\",\"SentTimestamp\"]")), "{}");
+    assert_reply(call(&owner_, "ReceiveMessage", ON("q", ",\"MaxNumberOfMessages\":11")),
+        "InvalidParameterValueException Value 11 for parameter MaxNumberOfMessages is invalid. Reason: Must be between "
+        "1 "
+        "and 10, if provided.");
+    assert_reply(call(&owner_, "DeleteQueue", ON("q", "")), "{}");
+}
+
+static void batches_are_checked_before_the_owner(void **state)
+{
+    (void)state;
+    make("q", NULL);
+    assert_reply(call(&owner_, "SendMessageBatch", ON("q", "")),
+        "EmptyBatchRequest There should be at least one SendMessageBatchRequestEntry in the request.");
+    assert_reply(call(&owner_, "DeleteMessageBatch", ON("q", ",\"Entries\":[]")),
+        "EmptyBatchRequest There should be at least one DeleteMessageBatchRequestEntry in the request.");
+    assert_reply(call(&owner_, "ChangeMessageVisibilityBatch", ON("q", ",\"Entries\":[{\"Id\":\"a\"},{\"Id\":\"a\"}]")),
+        "BatchEntryIdsNotDistinct Id a repeated.");
+    assert_reply(call(&owner_, "DeleteMessageBatch",
+                     ON("q", ",\"Entries\":[{\"Id\":\"a\",\"ReceiptHandle\":\"h\"},{\"Id\":\"b\"}]")),
+        "MissingRequiredParameterException The request must contain the parameter "
+        "DeleteMessageBatchRequestEntry.2.ReceiptHandle.");
+    assert_reply(call(&owner_, "SendMessageBatch", ON("q", ",\"Entries\":[{\"Id\":\"a\",\"MessageBody\":\"\"}]")),
+        "MissingRequiredParameterException The request must contain the parameter "
+        "SendMessageBatchRequestEntry.1.MessageBody.");
+    assert_reply(call(&owner_, "SendMessage", ON("q", "")),
+        "MissingRequiredParameterException The request must contain the parameter MessageBody.");
+    assert_reply(call(&owner_, "SendMessage", ON("q", ",\"MessageBody\":\"\"")),
+        "MissingRequiredParameterException The request must contain the parameter MessageBody.");
+    assert_reply(call(&owner_, "DeleteQueue", ON("q", "")), "{}");
+}
+
 static void urls_of_every_form_reach_one_queue(void **state)
 {
     static const char *const urls[] = { "q", URL("q"), "https://sqs.eu-west-1.amazonaws.com/" ACCOUNT "/q",
@@ -242,8 +286,7 @@ static void urls_of_every_form_reach_one_queue(void **state)
     assert_reply(call(&owner_, "DeleteQueue", ON("q", "")), "{}");
 }
 
-/* ---- lists ---------------------------------------------------------------------------------------------------------
- */
+/* ---- lists ----------------------------------------------------------------------------------------------------- */
 
 /* The value of "NextToken" in a reply. */
 static const char *token_of(const char *reply)
@@ -315,8 +358,7 @@ static void dead_letter_sources(void **state)
     assert_reply(call(&owner_, "DeleteQueue", ON("dead", "")), "{}");
 }
 
-/* ---- attributes, tags, permissions ---------------------------------------------------------------------------------
- */
+/* ---- attributes, tags, permissions ----------------------------------------------------------------------------- */
 
 static void one_bad_attribute_changes_nothing(void **state)
 {
@@ -413,8 +455,7 @@ static void permissions(void **state)
     assert_reply(call(&owner_, "DeleteQueue", ON("q", "")), "{}");
 }
 
-/* ---- who may --------------------------------------------------------------------------------------------------------
- */
+/* ---- who may --------------------------------------------------------------------------------------------------- */
 
 static void other_accounts_need_a_policy(void **state)
 {
@@ -475,8 +516,7 @@ static void conditions_see_the_request(void **state)
     assert_reply(call(&tls, "DeleteQueue", ON("q", "")), "{}");
 }
 
-/* ---- after a restart ------------------------------------------------------------------------------------------------
- */
+/* ---- after a restart ------------------------------------------------------------------------------------------- */
 
 static void everything_is_there_again(void **state)
 {
@@ -500,8 +540,7 @@ static void everything_is_there_again(void **state)
     }
 }
 
-/* ---- quotas ---------------------------------------------------------------------------------------------------------
- */
+/* ---- quotas ---------------------------------------------------------------------------------------------------- */
 
 static void a_name_rests_when_quotas_are_on(void **state)
 {
@@ -525,6 +564,8 @@ int main(void)
         cmocka_unit_test(names_and_types),
         cmocka_unit_test(queues_exist_only_in_regions_with_plain_names),
         cmocka_unit_test(sentences_of_the_protocol),
+        cmocka_unit_test(names_of_system_attributes),
+        cmocka_unit_test(batches_are_checked_before_the_owner),
         cmocka_unit_test(urls_of_every_form_reach_one_queue),
         cmocka_unit_test(list_in_pages),
         cmocka_unit_test(dead_letter_sources),
