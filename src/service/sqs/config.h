@@ -56,8 +56,7 @@ struct sqs_config {
     bool is_fifo;
     bool is_content_dedup;
     bool is_managed_sse;
-    bool is_policy_unreadable; /* a policy of the log that this version cannot parse: nobody but the owner's root is let
-                                  in */
+    bool is_policy_unreadable; /* the log holds one that this version cannot parse: strangers stay out */
     uint8_t dedup_scope;       /* as the attribute says */
     uint8_t dedup_scope_born;  /* as it was at creation: this one decides (contract 2.2) */
     uint8_t throughput_limit;
@@ -81,17 +80,14 @@ struct sqs_config_subject {
     bool is_new; /* CreateQueue: FifoQueue may be set */
 };
 
-/* Sets the attributes (map of text) one after the other, then checks them together: nothing is half done because a
- * failed draft is thrown away. */
+/* Sets the attributes (map of text) one after the other, then checks them together. A failed draft is thrown away. */
 struct error sqs_config_set(struct sqs_config *draft, const struct sqs_config_subject *subject,
     const struct values *attributes, struct sqs_fault *f);
-/* CreateQueue again: would it be the same queue? `draft` is the default with `attributes` set on it, so everything is
- * in its normal form; of each attribute that was passed the stored value must be equal: the first that differs is
- * named. */
+/* CreateQueue again: would it be the same queue? `draft` is the default with `attributes` set on it, so all is in its
+ * normal form. Of each attribute that was passed the stored value must be equal; the first that differs is named. */
 struct error sqs_config_compare(const struct sqs_config *stored, const struct sqs_config *draft,
     const struct values *attributes, struct sqs_fault *f);
-/* The target of the draft's RedrivePolicy as the catalogue knows it: exists, same account, region and type, allows the
- * source. */
+/* The target of the draft's RedrivePolicy, by the catalogue: exists, same account, region, type, allows the source. */
 struct error sqs_config_check_target(
     const struct sqs_config *draft, const struct sqs_config_subject *subject, struct sqs_fault *f);
 
@@ -112,8 +108,7 @@ struct sqs_config_facts { /* what a queue knows beside its config */
     uint64_t created_ms, changed_ms;
     uint64_t visible, in_flight, delayed;
 };
-/* names: list of text; "All" is every attribute that has a value. Unknown: SQS_INVALID_ATTRIBUTE_NAME. A map of text.
- */
+/* names: list of text; "All" is every attribute that has a value; a map of text. SQS_INVALID_ATTRIBUTE_NAME. */
 struct error sqs_config_list(const struct sqs_config *config, const struct sqs_config_facts *facts,
     const struct values *names, struct values *ret_attributes, struct sqs_fault *f);
 

@@ -44,7 +44,7 @@ op_fn sqs_receive_message_finish, sqs_receive_message_undo;
 op_fn sqs_route_create;     /* QueueName of the caller, checked */
 op_fn sqs_route_name;       /* QueueName of GetQueueUrl */
 op_fn sqs_route_queue;      /* QueueUrl, the first field of `in`, or the path of the request */
-op_fn sqs_route_receive;          /* and the names of system attributes */
+op_fn sqs_route_receive;    /* and the names of system attributes */
 op_fn sqs_route_send;       /* and the plan of the message in c->scratch (send.h) */
 op_fn sqs_route_send_batch; /* and batch rules, and the plan */
 op_fn sqs_route_delete_batch, sqs_route_visibility_batch;

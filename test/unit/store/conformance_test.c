@@ -1,5 +1,6 @@
 /* conformance_test.c: what every store must give (G1, G3, G4, G8, G10 of store.h), on files in memory and on real ones. */
 #include "unit/store/toy.h"
+#include "base/log.h"
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -321,6 +322,7 @@ static void test_foreign_formats_are_refused(void **state)
 
 int main(void)
 {
+    log_set_level(LOG_ERROR);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_empty_directory),
         cmocka_unit_test(test_sizes),
