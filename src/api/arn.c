@@ -68,7 +68,8 @@ struct slice arn_format(const struct arn *arn, struct arena *arena)
         SLICE_ARG(arn->region), SLICE_ARG(arn->account), SLICE_ARG(arn->resource));
 }
 
-struct slice arn_make(struct slice service, struct slice region, struct slice account, struct slice resource, struct arena *arena)
+struct slice arn_make(
+    struct slice service, struct slice region, struct slice account, struct slice resource, struct arena *arena)
 {
     struct arn arn = {
         .partition = SLICE("aws"),

@@ -1,8 +1,8 @@
 /* bind_form.c: query parameters -> structs; see bind.h.
  *
- * Names are paths: "MessageAttribute.2.Value.DataType". Each level picks the parameters that begin with a field's name, cuts
- * the name off and hands the rest down; for lists and maps the rest begins with a number, and parameters of one number make
- * one element. Everything is linear in the parameters but the sort by number.
+ * Names are paths: "MessageAttribute.2.Value.DataType". Each level picks the parameters that begin with a field's name,
+ * cuts the name off and hands the rest down; for lists and maps the rest begins with a number, and parameters of one
+ * number make one element. Everything is linear in the parameters but the sort by number.
  */
 #include "api/bind_values.h"
 
@@ -11,10 +11,10 @@
 #include <stdlib.h>
 
 struct part {
-    struct slice rest;  /* of the name, behind what upper levels took; empty: this is the value itself */
+    struct slice rest; /* of the name, behind what upper levels took; empty: this is the value itself */
     struct slice value;
-    uint64_t number;    /* of its element */
-    size_t order;       /* of arrival */
+    uint64_t number; /* of its element */
+    size_t order;    /* of arrival */
 };
 struct parts {
     struct part *items;
@@ -133,7 +133,8 @@ static int compare_parts(const void *left, const void *right)
 }
 
 /* The parts of a list or map by element, in order of arrival within each. */
-static struct error sort_elements(struct call *c, struct parts parts, const struct field *field, struct parts *ret_parts)
+static struct error sort_elements(
+    struct call *c, struct parts parts, const struct field *field, struct parts *ret_parts)
 {
     struct parts all;
     TRY(parts_below(c, parts, query_name(field), &all));
@@ -227,7 +228,8 @@ static struct error decode_nested(struct call *c, const struct field *field, str
     return decode_parts(c, field->of, below, *ret_value);
 }
 
-static struct error decode_elements(struct call *c, const struct field *field, struct parts parts, struct values *ret_values)
+static struct error decode_elements(
+    struct call *c, const struct field *field, struct parts parts, struct values *ret_values)
 {
     struct parts sorted;
     struct values v = { 0 };

@@ -161,8 +161,8 @@ static struct error decode_field(struct decoder *d, const struct field *field, v
     }
 }
 
-/* NULL if the shape has no such member. SDKs mostly write members in the order of the rows: the search goes on from `after`,
- * then once round. */
+/* NULL if the shape has no such member. SDKs mostly write members in the order of the rows: the search goes on from
+ * `after`, then once round. */
 static const struct field *find_field(const struct field *first, const struct field *after, struct slice name)
 {
     const struct field *field;

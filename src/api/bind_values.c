@@ -26,7 +26,8 @@ struct error bind_append(struct call *c, const struct field *field, struct value
 {
     size_t item_bytes = bind_item_size(field);
     if (v->count == BIND_ITEMS_MAX)
-        return call_fail(c, API_SERIALIZATION, "%.*s holds more than %d elements.", SLICE_ARG(field->wire), BIND_ITEMS_MAX);
+        return call_fail(
+            c, API_SERIALIZATION, "%.*s holds more than %d elements.", SLICE_ARG(field->wire), BIND_ITEMS_MAX);
     if (v->count == *capacity) {
         size_t larger = *capacity ? 2 * *capacity : FIRST_CAPACITY;
         if (!arena_room(&c->arena, larger * item_bytes))

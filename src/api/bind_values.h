@@ -13,7 +13,8 @@ enum { BIND_ITEMS_MAX = FORM_PAIRS_MAX };
 /* An absent value of `shape` in the arena. */
 struct error bind_new(struct call *c, const struct shape *shape, void **ret_value);
 /* One more item, absent, at the end of `v`; *capacity is the caller's, 0 at first. */
-struct error bind_append(struct call *c, const struct field *field, struct values *v, size_t *capacity, void **ret_item);
+struct error bind_append(
+    struct call *c, const struct field *field, struct values *v, size_t *capacity, void **ret_item);
 /* Of several pairs with one key the last stays, in the place of the first. */
 struct error bind_keep_last(struct call *c, struct values *map);
 /* Base64 text to the bytes it stands for. */

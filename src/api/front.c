@@ -347,6 +347,7 @@ static void on_request(struct stream *s)
         pages_serve(s, f->gateway);
         return;
     }
+    stream_peer(s, c->source_ip);
     c->error = gateway_bind(c, &s->request, f->gateway);
     if (failed(c->error)) {
         reply_now(f, c);

@@ -11,6 +11,9 @@
 static_assert(sizeof(struct http_header) == sizeof(struct sigv4_header), "headers are handed over as they are");
 static_assert(offsetof(struct http_header, value) == offsetof(struct sigv4_header, value), "same layout");
 
+/* of requests without a signature's scope */
+#define DEFAULT_REGION SLICE("us-east-1")
+
 /* ---- error rows of the api ----------------------------------------------------------------------------------------- */
 
 static const struct error_row api_rows[] = {
@@ -115,6 +118,13 @@ struct error gateway_head(struct call *c, const struct http_request *r, const st
 static struct error verify(struct call *c, const struct http_request *r)
 {
     struct gateway_request *g = c->request;
+    bool may_be_anonymous = c->op && c->op->route && !c->op->owner_only;
+    if (g->signature_result == SIGV4_NONE && may_be_anonymous) {
+        caller_anonymous(&c->caller); /* the resource's policy decides */
+        c->region = DEFAULT_REGION;
+        c->account = SLICE("");
+        return OK;
+    }
     if (g->signature_result != SIGV4_OK)
         return signature_error(c, g->signature_result);
     const struct sigv4_request view = signed_view(r);
@@ -217,8 +227,8 @@ static struct error bind_query_call(struct call *c, const struct http_request *r
     if (slice_is_none(action) || action.size == 0)
         return call_fail(c, API_MISSING_ACTION, NULL);
     c->service = service_of_scope(c, &form);
-    TRY(verify(c, r));
     c->op = find_op(c->service, action);
+    TRY(verify(c, r));
     if (!c->op || (!is_root_path(r->path) && !c->op->route))
         return call_fail(c, API_INVALID_ACTION, error_row(API_INVALID_ACTION)->text, SLICE_ARG(action));
     prepare(c);

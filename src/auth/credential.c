@@ -1,4 +1,5 @@
-/* credential.c: see credential.h. A set is a sorted array; who asks holds no lock because nothing in it ever changes. */
+/* credential.c: see credential.h. A set is a sorted array; who asks holds no lock because nothing in it ever changes.
+ */
 #include "auth/credential.h"
 
 #include "base/limits.h"
@@ -56,8 +57,8 @@ static int compare_keys(const void *left, const void *right)
     return slice_compare(a->access_key, b->access_key);
 }
 
-const struct credential *credential_find(const struct credential_set *set, struct slice access_key,
-    struct credential *storage, struct arena *arena)
+const struct credential *credential_find(
+    const struct credential_set *set, struct slice access_key, struct credential *storage, struct arena *arena)
 {
     struct credential wanted = { .access_key = access_key };
     const struct credential *found = bsearch(&wanted, set->credentials, set->count, sizeof wanted, compare_keys);
@@ -109,7 +110,8 @@ static bool is_access_key(struct slice s)
 
 static bool is_arn_suffix(struct slice s)
 {
-    static const struct slice prefixes[] = { { "user/", 5 }, { "role/", 5 }, { "assumed-role/", 13 }, { "federated-user/", 15 } };
+    static const struct slice prefixes[] = { { "user/", 5 }, { "role/", 5 }, { "assumed-role/", 13 },
+        { "federated-user/", 15 } };
     if (!is_printable(s, ARN_SUFFIX_BYTES_MAX) || slice_find(s, '*') != s.size || slice_find(s, ':') != s.size)
         return false;
     for (size_t index = 0; index < ARRAY_COUNT(prefixes); index++) {
@@ -155,16 +157,18 @@ static struct error read_line(struct loader *l, struct slice line, struct creden
     if (!credential_is_account(account))
         return REFUSE(l, "%s:%u: expected an account id of 12 digits after the secret.", l->path, l->line);
     if (suffix.size && !is_arn_suffix(suffix))
-        return REFUSE(l, "%s:%u: expected 'root' or the end of an ARN, such as user/alice or role/reader.", l->path, l->line);
+        return REFUSE(
+            l, "%s:%u: expected 'root' or the end of an ARN, such as user/alice or role/reader.", l->path, l->line);
     if (slice_trim(line).size)
-        return REFUSE(l, "%s:%u: expected at most four fields: key id, secret, account, end of the ARN.", l->path, l->line);
+        return REFUSE(
+            l, "%s:%u: expected at most four fields: key id, secret, account, end of the ARN.", l->path, l->line);
     *ret_credential = (struct credential){ .access_key = access_key, .secret = secret };
     fill_root(ret_credential, account, l->arena);
     if (suffix.size == 0 || slice_equal(suffix, SLICE("root")))
         return OK;
     bool is_session = slice_starts(suffix, SLICE("assumed-role/")) || slice_starts(suffix, SLICE("federated-user/"));
-    ret_credential->arn = arena_printf(l->arena, "arn:aws:%s::%s:%.*s", is_session ? "sts" : "iam", ret_credential->account,
-        SLICE_ARG(suffix));
+    ret_credential->arn = arena_printf(
+        l->arena, "arn:aws:%s::%s:%.*s", is_session ? "sts" : "iam", ret_credential->account, SLICE_ARG(suffix));
     ret_credential->user_id = user_id_of(ret_credential->arn, l->arena);
     return OK;
 }
@@ -187,12 +191,14 @@ static struct error read_lines(struct loader *l, struct slice text, struct crede
             TRY(read_line(l, line, &credentials[set->count++]));
     }
     if (set->count == 0)
-        return REFUSE(l, "%s: there is no credential in it; expected lines of 'access_key_id secret_access_key account_id'.",
+        return REFUSE(l,
+            "%s: there is no credential in it; expected lines of 'access_key_id secret_access_key account_id'.",
             l->path);
     qsort(credentials, set->count, sizeof *credentials, compare_keys);
     for (size_t index = 1; index < set->count; index++) {
         if (compare_keys(&credentials[index - 1], &credentials[index]) == 0)
-            return REFUSE(l, "%s: the access key id %.*s stands there twice.", l->path, SLICE_ARG(credentials[index].access_key));
+            return REFUSE(
+                l, "%s: the access key id %.*s stands there twice.", l->path, SLICE_ARG(credentials[index].access_key));
     }
     set->credentials = credentials;
     return OK;
@@ -217,8 +223,8 @@ static struct error read_open_file(struct loader *l, struct sys_file *f, struct 
     return OK;
 }
 
-struct error credential_set_load(const char *path, struct arena *arena, struct credential_set **ret_set,
-    struct slice *ret_sentence)
+struct error credential_set_load(
+    const char *path, struct arena *arena, struct credential_set **ret_set, struct slice *ret_sentence)
 {
     struct loader l = { .path = path, .arena = arena, .ret_sentence = ret_sentence };
     struct sys_file *f;

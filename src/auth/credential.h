@@ -1,13 +1,13 @@
 /* credential.h: access keys and who they stand for.
  *
- * Development set (loopback only): key "test"/"test" is account 000000000000; an access key of 12 digits with the secret
- * "test" is that account. A credentials file replaces it: one key a line,
- *     access_key_id  secret_access_key  account_id  [arn-suffix, default root]
+ * Development set (loopback only): key "test"/"test" is account 000000000000; an access key of 12 digits with the
+ * secret "test" is that account. A credentials file replaces it: one key a line, access_key_id  secret_access_key
+ * account_id  [arn-suffix, default root]
  * '#' comments; 0600 or the load is refused with a sentence. The suffix is root, user/.., role/.., assumed-role/.. or
  * federated-user/..; a set lives in the arena it was loaded into. The development set is static.
  *
- * Thread   lookups from any thread without locks: a loaded set is immutable, reload swaps a pointer; old sets are kept until
- *          the process ends (a few KiB each, reloads are rare).
+ * Thread   lookups from any thread without locks: a loaded set is immutable, reload swaps a pointer; old sets are kept
+ * until the process ends (a few KiB each, reloads are rare).
  */
 #ifndef MILLRACE_AUTH_CREDENTIAL_H
 #define MILLRACE_AUTH_CREDENTIAL_H
@@ -19,10 +19,10 @@ enum { ACCESS_KEY_BYTES_MAX = 128, SECRET_BYTES_MAX = 128, ACCOUNT_BYTES = 12 };
 
 struct caller {
     char account[ACCOUNT_BYTES + 1];
-    struct slice arn;         /* "arn:aws:iam::000000000000:root" */
-    struct slice user_id;     /* GetCallerIdentity's UserId */
+    struct slice arn;     /* "arn:aws:iam::000000000000:root" */
+    struct slice user_id; /* GetCallerIdentity's UserId */
     struct slice access_key;
-    bool is_root;             /* all rights in its account */
+    bool is_root; /* all rights in its account */
     bool is_anonymous;
 };
 
@@ -35,9 +35,11 @@ struct credential {
 struct credential_set;
 struct credential_set *credential_set_development(void);
 /* ret_sentence says file, line and what was expected */
-struct error credential_set_load(const char *path, struct arena *arena, struct credential_set **ret_set, struct slice *ret_sentence);
+struct error credential_set_load(
+    const char *path, struct arena *arena, struct credential_set **ret_set, struct slice *ret_sentence);
 /* NULL if unknown. Development 12-digit keys are made on the fly into `storage`. */
-const struct credential *credential_find(const struct credential_set *set, struct slice access_key, struct credential *storage, struct arena *arena);
+const struct credential *credential_find(
+    const struct credential_set *set, struct slice access_key, struct credential *storage, struct arena *arena);
 
 /* Twelve digits. */
 bool credential_is_account(struct slice s);

@@ -1,4 +1,5 @@
-/* header_name.h: is a header's name, in any case, this lower-case one? Eight bytes a step: a request compares about fifty. */
+/* header_name.h: is a header's name, in any case, this lower-case one? Eight bytes a step: a request compares about
+ * fifty. */
 #ifndef MILLRACE_AUTH_HEADER_NAME_H
 #define MILLRACE_AUTH_HEADER_NAME_H
 

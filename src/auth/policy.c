@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-/* How strongly a statement names the caller. A statement for a whole account trusts that account: a user or session of it
- * needs an own right as well, its root has all of them. */
+/* How strongly a statement names the caller. A statement for a whole account trusts that account: a user or session of
+ * it needs an own right as well, its root has all of them. */
 enum grade { GRADE_NONE, GRADE_ACCOUNT, GRADE_DIRECT };
 
 void policy_free(struct policy *p)
@@ -12,7 +12,8 @@ void policy_free(struct policy *p)
     free(p);
 }
 
-/* ---- principals ------------------------------------------------------------------------------------------------------- */
+/* ---- principals
+ * ------------------------------------------------------------------------------------------------------- */
 
 static bool is_account_root(const struct caller *caller)
 {
@@ -35,7 +36,8 @@ static bool is_session_of(const struct caller *caller, struct slice role_arn)
     return slice_starts(rest, SLICE("role/")) && slice_ends(rest, role) && rest.data[rest.size - role.size - 1] == '/';
 }
 
-static enum grade principal_grade(const struct policy *p, const struct policy_principal *principal, const struct caller *caller)
+static enum grade principal_grade(
+    const struct policy *p, const struct policy_principal *principal, const struct caller *caller)
 {
     struct slice text = policy_text(p, principal->text);
     bool is_match = false;
@@ -45,9 +47,9 @@ static enum grade principal_grade(const struct policy *p, const struct policy_pr
         return GRADE_NONE;
     if (caller_is_service(caller))
         return principal->kind == PRINCIPAL_ANY_SERVICE ||
-                       (principal->kind == PRINCIPAL_SERVICE && slice_equal_nocase(text, caller->arn)) ?
-                   GRADE_DIRECT :
-                   GRADE_NONE;
+                       (principal->kind == PRINCIPAL_SERVICE && slice_equal_nocase(text, caller->arn))
+                   ? GRADE_DIRECT
+                   : GRADE_NONE;
     switch (principal->kind) {
     case PRINCIPAL_ACCOUNT:
         if (slice_equal(text, slice_str(caller->account)))
@@ -102,13 +104,15 @@ static bool names_account(const struct policy *p, const struct policy_statement 
 {
     for (uint32_t index = 0; index < s->principals.count; index++) {
         const struct policy_principal *principal = &p->principals[s->principals.first + index];
-        if (principal->kind == PRINCIPAL_ACCOUNT && slice_equal(policy_text(p, principal->text), slice_str(caller->account)))
+        if (principal->kind == PRINCIPAL_ACCOUNT &&
+            slice_equal(policy_text(p, principal->text), slice_str(caller->account)))
             return true;
     }
     return false;
 }
 
-/* NotPrincipal with Deny spares only whom it names in every way: a user with its account, a session with role and account. */
+/* NotPrincipal with Deny spares only whom it names in every way: a user with its account, a session with role and
+ * account. */
 static bool is_spared(const struct policy *p, const struct policy_statement *s, const struct caller *caller)
 {
     struct slice role;
@@ -136,10 +140,11 @@ static enum grade statement_grade(const struct policy *p, const struct policy_st
     return best_grade(p, s, caller) == GRADE_NONE ? GRADE_DIRECT : GRADE_NONE;
 }
 
-/* ---- statements ------------------------------------------------------------------------------------------------------- */
+/* ---- statements
+ * ------------------------------------------------------------------------------------------------------- */
 
-static bool any_matches(const struct policy *p, struct span patterns, struct slice text, bool is_nocase,
-    const struct policy_request *r)
+static bool any_matches(
+    const struct policy *p, struct span patterns, struct slice text, bool is_nocase, const struct policy_request *r)
 {
     for (uint32_t index = 0; index < patterns.count; index++) {
         if (pattern_matches(p, patterns.first + index, text, is_nocase, r))
@@ -202,7 +207,8 @@ bool policy_names_principals(const struct policy *p)
     return true;
 }
 
-bool access_is_allowed(const struct policy *resource_policy, const struct policy_request *r, struct slice resource_account)
+bool access_is_allowed(
+    const struct policy *resource_policy, const struct policy_request *r, struct slice resource_account)
 {
     const struct caller *caller = r->caller;
     bool is_somebody = !caller->is_anonymous && !caller_is_service(caller);

@@ -1,21 +1,31 @@
 /* policy_condition.c: condition operators: what an operand is, and whether a condition holds. See policy_internal.h.
  *
  * Missing key   true with IfExists and for ForAllValues, false for ForAnyValue, else true for negated operators only.
- * Negated       a value satisfies it when it matches none of the operands; several values of a key without set prefix must
- *               all do so (for positive operators one is enough).
- * Unreadable    a value that is no number, date, address, ... matches nothing.
+ * Negated       a value satisfies it when it matches none of the operands; several values of a key without set prefix
+ * must all do so (for positive operators one is enough). Unreadable    a value that is no number, date, address, ...
+ * matches nothing.
  */
 #include "auth/policy_internal.h"
 
-#include <arpa/inet.h>
+#include "auth/network.h"
 #include <stdio.h>
 #include <stdlib.h>
 
-enum relation { RELATION_MATCH, RELATION_EQUAL, RELATION_LESS, RELATION_LESS_EQUAL, RELATION_GREATER, RELATION_GREATER_EQUAL };
+enum relation {
+    RELATION_MATCH,
+    RELATION_EQUAL,
+    RELATION_LESS,
+    RELATION_LESS_EQUAL,
+    RELATION_GREATER,
+    RELATION_GREATER_EQUAL
+};
 enum { NEGATED = 1, NOCASE = 2, WILDCARDS = 4, OPERAND_TEXT_MAX = 64 };
 
 #define OPERATOR(name, operand, relation, flags)                                                                       \
-    { { name, sizeof(name) - 1 }, operand, relation, ((flags)&NEGATED) != 0, ((flags)&NOCASE) != 0, ((flags)&WILDCARDS) != 0 }
+    {                                                                                                                  \
+        { name, sizeof(name) - 1 }, operand, relation, ((flags)&NEGATED) != 0, ((flags)&NOCASE) != 0,                  \
+            ((flags)&WILDCARDS) != 0                                                                                   \
+    }
 
 static const struct operator_row operators[] = {
     OPERATOR("StringEquals", OPERAND_STRING, RELATION_MATCH, 0),
@@ -64,7 +74,8 @@ bool operator_find(struct slice name, uint8_t *ret_index)
     return false;
 }
 
-/* ---- numbers and dates ---------------------------------------------------------------------------------------------- */
+/* ---- numbers and dates ----------------------------------------------------------------------------------------------
+ */
 
 static bool parse_number(struct slice s, double *ret_value)
 {
@@ -165,48 +176,8 @@ static bool relation_holds(enum relation relation, double value, double operand)
     }
 }
 
-/* ---- addresses ------------------------------------------------------------------------------------------------------ */
-
-struct network {
-    uint8_t bytes[16];
-    int family;
-    unsigned bits; /* of the prefix */
-};
-
-/* "10.0.0.0/8", "2001:db8::/32", or one address. An IPv4 address written as IPv6 (::ffff:10.0.0.1) is the IPv4 one. */
-static bool parse_network(struct slice s, struct network *ret_network)
-{
-    static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-    char text[INET6_ADDRSTRLEN];
-    struct slice prefix = s, address = slice_cut(&prefix, '/');
-    struct network n = { .family = slice_find(address, ':') < address.size ? AF_INET6 : AF_INET };
-    unsigned all = n.family == AF_INET ? 32 : 128;
-    uint64_t bits = all;
-    if (address.size >= sizeof text || (!slice_is_none(prefix) && (!text_parse_u64(prefix, &bits) || bits > all)))
-        return false;
-    memcpy(text, address.data, address.size);
-    text[address.size] = '\0';
-    if (inet_pton(n.family, text, n.bytes) != 1)
-        return false;
-    n.bits = (unsigned)bits;
-    if (n.family == AF_INET6 && n.bits >= 96 && memcmp(n.bytes, mapped, sizeof mapped) == 0) {
-        n.family = AF_INET;
-        n.bits -= 96;
-        memmove(n.bytes, n.bytes + 12, 4);
-    }
-    *ret_network = n;
-    return true;
-}
-
-static bool is_in_network(const struct network *address, const struct network *net)
-{
-    size_t whole = net->bits / 8, rest = net->bits % 8;
-    if (address->family != net->family || address->bits < net->bits || memcmp(address->bytes, net->bytes, whole) != 0)
-        return false;
-    return rest == 0 || (address->bytes[whole] ^ net->bytes[whole]) >> (8 - rest) == 0;
-}
-
-/* ---- operands --------------------------------------------------------------------------------------------------------- */
+/* ---- operands
+ * --------------------------------------------------------------------------------------------------------- */
 
 static bool is_bool(struct slice text)
 {
@@ -239,13 +210,14 @@ bool operand_is_valid(enum operand_kind kind, struct slice text)
     case OPERAND_BINARY:
         return is_base64(text);
     case OPERAND_IP:
-        return parse_network(text, &net);
+        return network_parse(text, &net);
     default:
         return true;
     }
 }
 
-static bool arn_matches(const struct policy *p, uint32_t first_pattern, struct slice value, const struct policy_request *r)
+static bool arn_matches(
+    const struct policy *p, uint32_t first_pattern, struct slice value, const struct policy_request *r)
 {
     struct slice rest = value;
     for (uint32_t field = 0; field < ARN_FIELDS; field++) {
@@ -259,8 +231,8 @@ static bool arn_matches(const struct policy *p, uint32_t first_pattern, struct s
     return true;
 }
 
-static bool operand_matches(const struct policy *p, const struct operator_row *row, uint32_t pattern, struct slice value,
-    const struct policy_request *r)
+static bool operand_matches(const struct policy *p, const struct operator_row *row, uint32_t pattern,
+    struct slice value, const struct policy_request *r)
 {
     double number, operand;
     struct network address, net;
@@ -272,8 +244,8 @@ static bool operand_matches(const struct policy *p, const struct operator_row *r
         return parse_date(value, &number) && parse_date(pattern_literal(p, pattern), &operand) &&
                relation_holds(row->relation, number, operand);
     case OPERAND_IP:
-        return parse_network(value, &address) && parse_network(pattern_literal(p, pattern), &net) &&
-               is_in_network(&address, &net);
+        return network_parse(value, &address) && network_parse(pattern_literal(p, pattern), &net) &&
+               network_holds(&net, &address);
     case OPERAND_ARN:
         return arn_matches(p, pattern, value, r);
     default:
@@ -281,7 +253,8 @@ static bool operand_matches(const struct policy *p, const struct operator_row *r
     }
 }
 
-/* ---- a condition ------------------------------------------------------------------------------------------------------ */
+/* ---- a condition
+ * ------------------------------------------------------------------------------------------------------ */
 
 /* Does one value of the key satisfy the operator? */
 static bool is_satisfied(const struct policy *p, const struct policy_condition *condition, struct slice value,

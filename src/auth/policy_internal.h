@@ -1,13 +1,14 @@
 /* policy_internal.h: a compiled policy, and what its parser and its evaluator share.
  *
- * A policy is six arrays in one block. Elements name each other by index, never by pointer: the parser grows the arrays and
- * copies them into the block as they are.
+ * A policy is six arrays in one block. Elements name each other by index, never by pointer: the parser grows the arrays
+ * and copies them into the block as they are.
  *
  *   statements ──> principals ──> text
  *        ├───────> actions, resources: patterns ──> parts ──> text
  *        └───────> conditions ──> values: patterns (six a value for ARN operators: one an ARN field)
  *
- * A pattern is compiled with what its place allows: wildcards or none, variables or none. Escapes ("${*}") are literal text.
+ * A pattern is compiled with what its place allows: wildcards or none, variables or none. Escapes ("${*}") are literal
+ * text.
  */
 #ifndef MILLRACE_AUTH_POLICY_INTERNAL_H
 #define MILLRACE_AUTH_POLICY_INTERNAL_H
@@ -88,7 +89,16 @@ static inline struct slice policy_text(const struct policy *p, struct span s)
 
 /* ---- operators (policy_condition.c) ------------------------------------------------------------------------------ */
 
-enum operand_kind { OPERAND_STRING, OPERAND_NUMBER, OPERAND_DATE, OPERAND_BOOL, OPERAND_BINARY, OPERAND_IP, OPERAND_ARN, OPERAND_NULL };
+enum operand_kind {
+    OPERAND_STRING,
+    OPERAND_NUMBER,
+    OPERAND_DATE,
+    OPERAND_BOOL,
+    OPERAND_BINARY,
+    OPERAND_IP,
+    OPERAND_ARN,
+    OPERAND_NULL
+};
 struct operator_row {
     struct slice name;
     uint8_t operand;
@@ -104,12 +114,13 @@ bool operator_find(struct slice name, uint8_t *ret_index);
 bool operand_is_valid(enum operand_kind kind, struct slice text);
 bool condition_holds(const struct policy *p, const struct policy_condition *condition, const struct policy_request *r);
 
-/* ---- keys (policy_key.c) ------------------------------------------------------------------------------------------- */
+/* ---- keys (policy_key.c) -------------------------------------------------------------------------------------------
+ */
 
 struct found_key {
     const struct slice *values;
     size_t count;
-    struct slice one;  /* values of a key made from the caller or the resource point here */
+    struct slice one; /* values of a key made from the caller or the resource point here */
     char text[1024];
 };
 /* The request's context, or what the caller and the resource themselves tell. False: absent. */
@@ -119,10 +130,12 @@ bool caller_is_service(const struct caller *caller);
 /* "arn:aws:iam::123456789012:role/x" of an assumed-role session: true, and the account and the role's name. */
 bool caller_role(const struct caller *caller, struct slice *ret_role);
 
-/* ---- patterns (policy_pattern.c) ---------------------------------------------------------------------------------- */
+/* ---- patterns (policy_pattern.c) ----------------------------------------------------------------------------------
+ */
 
 /* The request gives the variables. An absent one: no match. */
-bool pattern_matches(const struct policy *p, uint32_t pattern, struct slice text, bool is_nocase, const struct policy_request *r);
+bool pattern_matches(
+    const struct policy *p, uint32_t pattern, struct slice text, bool is_nocase, const struct policy_request *r);
 /* All parts' literal text; for patterns compiled without wildcards and variables. */
 struct slice pattern_literal(const struct policy *p, uint32_t pattern);
 

@@ -1,13 +1,16 @@
-/* policy_key.c: values of condition keys: what the request's context says, else what caller and resource tell by themselves. */
+/* policy_key.c: values of condition keys: what the request's context says, else what caller and resource tell by
+ * themselves. */
 #include "auth/policy_internal.h"
 
 #include <stdio.h>
 
-/* ---- the caller --------------------------------------------------------------------------------------------------- */
+/* ---- the caller ---------------------------------------------------------------------------------------------------
+ */
 
 bool caller_is_service(const struct caller *caller)
 {
-    return !caller->is_anonymous && !slice_starts(caller->arn, SLICE("arn:")) && slice_ends(caller->arn, SLICE(".amazonaws.com"));
+    return !caller->is_anonymous && !slice_starts(caller->arn, SLICE("arn:")) &&
+           slice_ends(caller->arn, SLICE(".amazonaws.com"));
 }
 
 /* What follows the fifth colon: "user/alice", "root", "assumed-role/reader/session". */
@@ -37,7 +40,8 @@ bool caller_role(const struct caller *caller, struct slice *ret_role)
     return ret_role->size > 0;
 }
 
-/* ---- keys it tells ------------------------------------------------------------------------------------------------ */
+/* ---- keys it tells ------------------------------------------------------------------------------------------------
+ */
 
 static bool principal_arn(const struct policy_request *r, struct found_key *found)
 {
@@ -47,7 +51,8 @@ static bool principal_arn(const struct policy_request *r, struct found_key *foun
         return false;
     if (!caller_role(r->caller, &role))
         return true;
-    int size = snprintf(found->text, sizeof found->text, "arn:aws:iam::%s:role/%.*s", r->caller->account, SLICE_ARG(role));
+    int size =
+        snprintf(found->text, sizeof found->text, "arn:aws:iam::%s:role/%.*s", r->caller->account, SLICE_ARG(role));
     found->one = slice_of(found->text, (size_t)size);
     return (size_t)size < sizeof found->text;
 }

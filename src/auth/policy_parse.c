@@ -1,7 +1,7 @@
 /* policy_parse.c: a policy document to a compiled policy; see policy_internal.h for its shape.
  *
- * Strict: unknown and repeated elements, empty lists, operands that are none of their operator's kind are refused with a
- * sentence. Only Version 2012-10-17 has variables; in 2008-10-17, the default, "${x}" is plain text.
+ * Strict: unknown and repeated elements, empty lists, operands that are none of their operator's kind are refused with
+ * a sentence. Only Version 2012-10-17 has variables; in 2008-10-17, the default, "${x}" is plain text.
  */
 #include "auth/policy_internal.h"
 
@@ -28,7 +28,8 @@ static struct slice quoted(struct slice s)
     return slice_head(s, text_utf8_valid(s));
 }
 
-/* ---- the arrays ------------------------------------------------------------------------------------------------------- */
+/* ---- the arrays
+ * ------------------------------------------------------------------------------------------------------- */
 
 static uint32_t count_of(const struct buf *b, size_t item_bytes)
 {
@@ -53,7 +54,8 @@ static void add_part(struct parser *p, enum part_kind kind, struct slice text)
     add(&p->parts, &part, sizeof part);
 }
 
-/* ---- patterns --------------------------------------------------------------------------------------------------------- */
+/* ---- patterns
+ * --------------------------------------------------------------------------------------------------------- */
 
 struct compiling {
     struct slice rest;
@@ -79,7 +81,8 @@ static struct error compile_variable(struct parser *p, struct compiling *c, stru
         name = slice_cut(&fallback, ',');
         fallback = slice_trim(fallback);
         if (fallback.size < 2 || fallback.data[0] != '\'' || !slice_ends(fallback, SLICE("'")))
-            return REFUSE(p, "The default value of the variable in '%.*s' must stand in single quotes.", SLICE_ARG(shown));
+            return REFUSE(
+                p, "The default value of the variable in '%.*s' must stand in single quotes.", SLICE_ARG(shown));
         fallback = slice_head(slice_from(fallback, 1), fallback.size - 2);
     }
     name = slice_trim(name);
@@ -87,7 +90,9 @@ static struct error compile_variable(struct parser *p, struct compiling *c, stru
         return REFUSE(p, "The variable in '%.*s' has no name.", SLICE_ARG(shown));
     if (++c->variables > VARIABLES_PER_PATTERN_MAX)
         return REFUSE(p, "'%.*s' holds more than %d variables.", SLICE_ARG(shown), VARIABLES_PER_PATTERN_MAX);
-    struct policy_part part = { .kind = PART_VARIABLE, .has_fallback = !slice_is_none(fallback), .text = add_text(p, name) };
+    struct policy_part part = {
+        .kind = PART_VARIABLE, .has_fallback = !slice_is_none(fallback), .text = add_text(p, name)
+    };
     if (part.has_fallback)
         part.fallback = add_text(p, fallback);
     add(&p->parts, &part, sizeof part);
@@ -109,7 +114,9 @@ static size_t plain_bytes(const struct compiling *c)
 
 static struct error add_pattern(struct parser *p, struct slice text, bool has_wildcards, bool has_variables)
 {
-    struct compiling c = { .rest = text, .has_wildcards = has_wildcards, .has_variables = has_variables && p->has_variables };
+    struct compiling c = {
+        .rest = text, .has_wildcards = has_wildcards, .has_variables = has_variables && p->has_variables
+    };
     struct policy_pattern pattern = { .parts.first = count_of(&p->parts, sizeof(struct policy_part)) };
     while (c.rest.size) {
         struct slice plain = slice_head(c.rest, plain_bytes(&c));
@@ -178,7 +185,8 @@ static struct error add_arn_patterns(struct parser *p, struct slice text)
     return OK;
 }
 
-/* ---- JSON ------------------------------------------------------------------------------------------------------------- */
+/* ---- JSON
+ * ------------------------------------------------------------------------------------------------------------- */
 
 typedef struct error text_fn(struct parser *p, struct slice text, void *context);
 
@@ -225,7 +233,8 @@ static struct error read_texts(struct parser *p, bool is_scalar_allowed, const c
     return count ? OK : REFUSE(p, "%s must not be an empty list.", what);
 }
 
-/* ---- principals ------------------------------------------------------------------------------------------------------- */
+/* ---- principals
+ * ------------------------------------------------------------------------------------------------------- */
 
 static void add_principal(struct parser *p, enum principal_kind kind, struct slice text)
 {
@@ -266,7 +275,8 @@ static struct error add_aws_principal(struct parser *p, struct slice text, void 
         add_principal(p, PRINCIPAL_ID, text);
     else {
         struct slice shown = quoted(text);
-        return REFUSE(p, "Invalid principal '%.*s': expected an account id, the ARN of a principal, or '*'.", SLICE_ARG(shown));
+        return REFUSE(
+            p, "Invalid principal '%.*s': expected an account id, the ARN of a principal, or '*'.", SLICE_ARG(shown));
     }
     return OK;
 }
@@ -340,7 +350,8 @@ static struct error read_principals(struct parser *p, struct span *ret_principal
     return OK;
 }
 
-/* ---- conditions ------------------------------------------------------------------------------------------------------- */
+/* ---- conditions
+ * ------------------------------------------------------------------------------------------------------- */
 
 static struct error add_operand(struct parser *p, struct slice text, void *context)
 {
@@ -350,7 +361,8 @@ static struct error add_operand(struct parser *p, struct slice text, void *conte
         return add_arn_patterns(p, text);
     if (!operand_is_valid(row->operand, text)) {
         struct slice shown = quoted(text);
-        return REFUSE(p, "'%.*s' is not a value for the condition operator %.*s.", SLICE_ARG(shown), SLICE_ARG(row->name));
+        return REFUSE(
+            p, "'%.*s' is not a value for the condition operator %.*s.", SLICE_ARG(shown), SLICE_ARG(row->name));
     }
     return add_pattern(p, text, row->has_wildcards, row->operand == OPERAND_STRING);
 }
@@ -414,7 +426,8 @@ static struct error read_conditions(struct parser *p, struct span *ret_condition
     return OK;
 }
 
-/* ---- statements ------------------------------------------------------------------------------------------------------- */
+/* ---- statements
+ * ------------------------------------------------------------------------------------------------------- */
 
 static struct error add_action(struct parser *p, struct slice text, void *context)
 {
@@ -423,7 +436,8 @@ static struct error add_action(struct parser *p, struct slice text, void *contex
         is_valid &= text_is_alnum(text.data[index]) || strchr(":*?-", text.data[index]) != NULL;
     if (!is_valid || slice_ends(text, SLICE(":"))) {
         struct slice shown = quoted(text);
-        return REFUSE(p, "'%.*s' is not an action: expected service:Operation, wildcards allowed, or '*'.", SLICE_ARG(shown));
+        return REFUSE(
+            p, "'%.*s' is not an action: expected service:Operation, wildcards allowed, or '*'.", SLICE_ARG(shown));
     }
     return add_pattern(p, text, true, false);
 }
@@ -554,7 +568,8 @@ static struct error read_statements(struct parser *p)
     return p->r.error;
 }
 
-/* ---- the document ----------------------------------------------------------------------------------------------------- */
+/* ---- the document
+ * ----------------------------------------------------------------------------------------------------- */
 
 static struct error read_version(struct parser *p)
 {
@@ -618,9 +633,10 @@ static const void *pack(char **at, const struct buf *b)
 static struct policy *make_policy(const struct parser *p)
 {
     static_assert(_Alignof(struct policy_statement) <= 4 && _Alignof(struct policy_condition) <= 4 &&
-            _Alignof(struct policy_part) <= 4 && sizeof(struct policy) % 4 == 0, "the arrays follow each other");
-    size_t size = sizeof(struct policy) + p->statements.size + p->conditions.size + p->principals.size + p->patterns.size +
-                  p->parts.size + p->text.size;
+                      _Alignof(struct policy_part) <= 4 && sizeof(struct policy) % 4 == 0,
+        "the arrays follow each other");
+    size_t size = sizeof(struct policy) + p->statements.size + p->conditions.size + p->principals.size +
+                  p->patterns.size + p->parts.size + p->text.size;
     struct policy *policy = malloc(size);
     if (!policy)
         check_out_of_memory(size);
@@ -636,7 +652,8 @@ static struct policy *make_policy(const struct parser *p)
     return policy;
 }
 
-struct error policy_parse(struct slice json, struct policy **ret_policy, struct slice *ret_sentence, struct arena *arena)
+struct error policy_parse(
+    struct slice json, struct policy **ret_policy, struct slice *ret_sentence, struct arena *arena)
 {
     struct parser p = { .arena = arena };
     struct buf *bufs[] = { &p.statements, &p.conditions, &p.principals, &p.patterns, &p.parts, &p.text };
@@ -650,8 +667,8 @@ struct error policy_parse(struct slice json, struct policy **ret_policy, struct 
     if (!failed(e))
         return OK;
     if (failed(p.r.error))
-        p.sentence = arena_printf(arena, "The policy is not valid JSON: %s, at byte %d.", error_text(p.r.error),
-            (int)p.r.error.system);
+        p.sentence = arena_printf(
+            arena, "The policy is not valid JSON: %s, at byte %d.", error_text(p.r.error), (int)p.r.error.system);
     *ret_sentence = p.sentence;
     return ERROR_OF(ERR_BAD);
 }

@@ -1,7 +1,7 @@
 /* policy_pattern.c: does a text match a pattern of a policy? See policy_internal.h.
  *
- * Only the last star is ever tried again with one more byte, which is enough for patterns of stars and literals: the cost is
- * at most the text's bytes times the pattern's.
+ * Only the last star is ever tried again with one more byte, which is enough for patterns of stars and literals: the
+ * cost is at most the text's bytes times the pattern's.
  */
 #include "auth/policy_internal.h"
 
@@ -101,7 +101,8 @@ static bool variable_pattern_matches(const struct policy *p, const struct policy
     return pieces_match(pieces, pattern->parts.count, text, is_nocase);
 }
 
-bool pattern_matches(const struct policy *p, uint32_t index, struct slice text, bool is_nocase, const struct policy_request *r)
+bool pattern_matches(
+    const struct policy *p, uint32_t index, struct slice text, bool is_nocase, const struct policy_request *r)
 {
     const struct policy_pattern *pattern = &p->patterns[index];
     struct piece pieces[PATTERN_PARTS_MAX];

@@ -44,8 +44,8 @@ static void body_hash(struct slice body, char ret_hex[SHA256_HEX_BYTES])
     text_format_hex(digest, sizeof digest, ret_hex);
 }
 
-static bool is_signed_by(const struct sigv4 *s, const struct canonical_request *c, const struct hmac_key *key,
-    struct arena *arena)
+static bool is_signed_by(
+    const struct sigv4 *s, const struct canonical_request *c, const struct hmac_key *key, struct arena *arena)
 {
     char hash_hex[SHA256_HEX_BYTES], signature_hex[SHA256_HEX_BYTES];
     struct signing_scope scope = { s->day, s->region, s->service };
@@ -55,8 +55,8 @@ static bool is_signed_by(const struct sigv4 *s, const struct canonical_request *
     return bytes_equal_constant_time(signature_hex, s->signature.data, SHA256_HEX_BYTES);
 }
 
-enum sigv4_result sigv4_verify(const struct sigv4 *s, const struct sigv4_request *r, struct slice body, struct slice secret,
-    struct arena *arena)
+enum sigv4_result sigv4_verify(
+    const struct sigv4 *s, const struct sigv4_request *r, struct slice body, struct slice secret, struct arena *arena)
 {
     char body_hex[SHA256_HEX_BYTES];
     struct hmac_key key;
@@ -99,7 +99,8 @@ struct slice sigv4_sign(const struct sigv4_request *r, struct slice body, struct
     ASSERT(has_room);
     signing_key(&scope, secret, &key);
     sign(&key, &scope, amz_date, hash_hex, signature_hex);
-    return arena_printf(arena, "AWS4-HMAC-SHA256 Credential=%.*s/%.*s/%.*s/%.*s/aws4_request, SignedHeaders=%.*s, Signature=%.*s",
+    return arena_printf(arena,
+        "AWS4-HMAC-SHA256 Credential=%.*s/%.*s/%.*s/%.*s/aws4_request, SignedHeaders=%.*s, Signature=%.*s",
         SLICE_ARG(access_key), SLICE_ARG(scope.day), SLICE_ARG(region), SLICE_ARG(service), SLICE_ARG(signed_headers),
         SHA256_HEX_BYTES, signature_hex);
 }

@@ -1,7 +1,7 @@
 /* sigv4.h: AWS Signature Version 4: verify what a client signed, in the Authorization header or in the query string.
  *
- * Two steps, so that nothing large is read for strangers: sigv4_parse after the head (scope, key id, date window, required
- * signed headers), sigv4_verify once the body is there.
+ * Two steps, so that nothing large is read for strangers: sigv4_parse after the head (scope, key id, date window,
+ * required signed headers), sigv4_verify once the body is there.
  *
  * Thread   any. Derived signing keys are cached per thread (access key, secret hash, day, region, service), 64 entries.
  * Cost     verify of a 200-byte body about 0.6 us with a cached key, no allocation but in `arena`.
@@ -16,35 +16,37 @@ struct sigv4_header {
     struct slice name, value; /* as received */
 };
 struct sigv4_request {
-    struct slice method;       /* as received */
-    struct slice path;         /* raw */
-    struct slice query;        /* raw, none if absent */
+    struct slice method; /* as received */
+    struct slice path;   /* raw */
+    struct slice query;  /* raw, none if absent */
     const struct sigv4_header *headers;
     size_t header_count;
 };
 
 enum sigv4_result {
     SIGV4_OK,
-    SIGV4_NONE,          /* no signature at all: anonymous */
-    SIGV4_INCOMPLETE,    /* malformed: missing or broken part (sentence says which) */
-    SIGV4_SKEWED,        /* header date outside +-window: "Signature expired: ..." / "Signature not yet current: ..." */
-    SIGV4_EXPIRED,       /* presigned: past X-Amz-Expires */
-    SIGV4_UNKNOWN_KEY,   /* set by the caller */
+    SIGV4_NONE,        /* no signature at all: anonymous */
+    SIGV4_INCOMPLETE,  /* malformed: missing or broken part (sentence says which) */
+    SIGV4_SKEWED,      /* header date outside +-window: "Signature expired: ..." / "Signature not yet current: ..." */
+    SIGV4_EXPIRED,     /* presigned: past X-Amz-Expires */
+    SIGV4_UNKNOWN_KEY, /* set by the caller */
     SIGV4_MISMATCH,
 };
 
-struct sigv4 {             /* parsed; views of the request or the arena */
+struct sigv4 { /* parsed; views of the request or the arena */
     bool is_query;
     struct slice access_key, day, region, service, signature, signed_headers;
-    struct slice date;     /* X-Amz-Date (or Date) as in the string to sign */
+    struct slice date; /* X-Amz-Date (or Date) as in the string to sign */
     int64_t date_s, expires_s;
-    struct slice token;    /* x-amz-security-token, none if absent */
+    struct slice token;          /* x-amz-security-token, none if absent */
     struct slice content_sha256; /* x-amz-content-sha256 header, none if absent */
-    struct slice sentence; /* for INCOMPLETE, SKEWED */
+    struct slice sentence;       /* for INCOMPLETE, SKEWED */
 };
 
-enum sigv4_result sigv4_parse(const struct sigv4_request *r, int64_t now_s, int64_t window_s, struct arena *arena, struct sigv4 *ret);
-enum sigv4_result sigv4_verify(const struct sigv4 *s, const struct sigv4_request *r, struct slice body, struct slice secret, struct arena *arena);
+enum sigv4_result sigv4_parse(
+    const struct sigv4_request *r, int64_t now_s, int64_t window_s, struct arena *arena, struct sigv4 *ret);
+enum sigv4_result sigv4_verify(
+    const struct sigv4 *s, const struct sigv4_request *r, struct slice body, struct slice secret, struct arena *arena);
 
 /* The same code the other way round: makes the Authorization header value (tests, later outbound calls). */
 struct slice sigv4_sign(const struct sigv4_request *r, struct slice body, struct slice access_key, struct slice secret,

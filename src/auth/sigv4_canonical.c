@@ -1,4 +1,5 @@
-/* sigv4_canonical.c: see sigv4_canonical.h. The size of the form is bounded first, so the writers below do not check. */
+/* sigv4_canonical.c: see sigv4_canonical.h. The size of the form is bounded first, so the writers below do not check.
+ */
 #include "auth/sigv4_canonical.h"
 
 #include "auth/header_name.h"
@@ -213,7 +214,8 @@ static char *put_headers(char *at, const struct sigv4_request *r, struct slice s
 static size_t canonical_bound(const struct canonical_request *c)
 {
     const struct sigv4_request *r = c->request;
-    size_t bound = r->method.size + c->path.size * ENCODED_BYTES_MAX + 2 * c->signed_headers.size + SHA256_HEX_BYTES + 16;
+    size_t bound =
+        r->method.size + c->path.size * ENCODED_BYTES_MAX + 2 * c->signed_headers.size + SHA256_HEX_BYTES + 16;
     bound += r->query.size * (ENCODED_BYTES_MAX + 2); /* "a" becomes "a=" and '&' */
     for (size_t index = 0; index < r->header_count; index++)
         bound += r->headers[index].value.size + 3;

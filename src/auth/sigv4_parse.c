@@ -1,7 +1,8 @@
 /* sigv4_parse.c: what the client says about its signature, before any of it is believed. See sigv4.h.
  *
- * Everything that could be read in two ways is refused: a header or parameter of the signature given twice, both forms at
- * once, signed headers that are not lower case and ascending. Sentences quote the client's bytes cut and made printable.
+ * Everything that could be read in two ways is refused: a header or parameter of the signature given twice, both forms
+ * at once, signed headers that are not lower case and ascending. Sentences quote the client's bytes cut and made
+ * printable.
  */
 #include "auth/sigv4.h"
 
@@ -128,7 +129,8 @@ static enum sigv4_result check_algorithm(struct parser *p, struct slice algorith
 {
     if (!slice_equal(algorithm, SLICE("AWS4-HMAC-SHA256"))) {
         struct slice shown = quoted(p, algorithm);
-        return INCOMPLETE(p, "Unsupported AWS 'algorithm': '%.*s'. Only AWS4-HMAC-SHA256 is accepted.", SLICE_ARG(shown));
+        return INCOMPLETE(
+            p, "Unsupported AWS 'algorithm': '%.*s'. Only AWS4-HMAC-SHA256 is accepted.", SLICE_ARG(shown));
     }
     return SIGV4_OK;
 }
@@ -152,7 +154,8 @@ static enum sigv4_result read_authorization(struct parser *p)
     }
     for (size_t row = 0; row < ARRAY_COUNT(authorization_rows); row++) {
         if (slice_is_none(*part_of(p, &authorization_rows[row])))
-            return INCOMPLETE(p, "Authorization header requires '%.*s' parameter.", SLICE_ARG(authorization_rows[row].name));
+            return INCOMPLETE(
+                p, "Authorization header requires '%.*s' parameter.", SLICE_ARG(authorization_rows[row].name));
     }
     return SIGV4_OK;
 }
@@ -160,9 +163,11 @@ static enum sigv4_result read_authorization(struct parser *p)
 static enum sigv4_result check_parameters(struct parser *p)
 {
     for (size_t row = 0; row < ARRAY_COUNT(parameter_rows); row++) {
-        bool is_optional = parameter_rows[row].offset == offsetof(struct sigv4, token) && parameter_rows[row].is_of_result;
+        bool is_optional =
+            parameter_rows[row].offset == offsetof(struct sigv4, token) && parameter_rows[row].is_of_result;
         if (!is_optional && slice_is_none(*part_of(p, &parameter_rows[row])))
-            return INCOMPLETE(p, "AWS query-string parameters must include '%.*s'.", SLICE_ARG(parameter_rows[row].name));
+            return INCOMPLETE(
+                p, "AWS query-string parameters must include '%.*s'.", SLICE_ARG(parameter_rows[row].name));
     }
     return check_algorithm(p, p->algorithm);
 }
@@ -202,8 +207,8 @@ static enum sigv4_result read_credential(struct parser *p)
     }
     if (!slice_equal(parts[4], SLICE("aws4_request"))) {
         shown = quoted(p, parts[4]);
-        return INCOMPLETE(p, "Credential should be scoped with a valid terminator: 'aws4_request', not '%.*s'.",
-            SLICE_ARG(shown));
+        return INCOMPLETE(
+            p, "Credential should be scoped with a valid terminator: 'aws4_request', not '%.*s'.", SLICE_ARG(shown));
     }
     p->s->access_key = parts[0];
     p->s->day = parts[1];
@@ -224,8 +229,8 @@ static void format_amz_date(int64_t epoch_s, char out[AMZ_DATE_BYTES + 1])
     out[used] = '\0';
 }
 
-/* A Date header of RFC 9110, "Sun, 30 Aug 2015 12:36:00 GMT" (some signers write the zone as -0000 or +0000), in the form
- * that is signed. False if it is none. */
+/* A Date header of RFC 9110, "Sun, 30 Aug 2015 12:36:00 GMT" (some signers write the zone as -0000 or +0000), in the
+ * form that is signed. False if it is none. */
 static bool amz_date_of_http_date(struct slice s, char out[AMZ_DATE_BYTES])
 {
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
@@ -236,9 +241,9 @@ static bool amz_date_of_http_date(struct slice s, char out[AMZ_DATE_BYTES])
     if (!slice_equal(zone, SLICE("GMT")) && !slice_equal(zone, SLICE("-0000")) && !slice_equal(zone, SLICE("+0000")))
         return false;
     for (size_t index = 0; index < sizeof form - 1; index++) {
-        bool is_right = form[index] == '0' ? text_is_digit(s.data[index]) :
-            form[index] == '_'             ? text_is_alpha(s.data[index]) :
-                                             form[index] == s.data[index];
+        bool is_right = form[index] == '0'   ? text_is_digit(s.data[index])
+                        : form[index] == '_' ? text_is_alpha(s.data[index])
+                                             : form[index] == s.data[index];
         if (!is_right)
             return false;
     }
@@ -272,12 +277,14 @@ static enum sigv4_result read_date(struct parser *p)
         p->s->date = arena_copy(p->arena, slice_of(converted, sizeof converted));
     if (p->s->date.size != AMZ_DATE_BYTES || !text_parse_amz_date(p->s->date, &p->s->date_s)) {
         shown = quoted(p, given);
-        return INCOMPLETE(p, "Date must be in ISO-8601 'basic format' (20150830T123600Z). Got '%.*s'.", SLICE_ARG(shown));
+        return INCOMPLETE(
+            p, "Date must be in ISO-8601 'basic format' (20150830T123600Z). Got '%.*s'.", SLICE_ARG(shown));
     }
     if (!slice_equal(p->s->day, slice_head(p->s->date, 8))) {
         shown = quoted(p, p->s->day);
-        return INCOMPLETE(p, "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
-                             "'%.*s' != '%.*s', from '%.*s'.",
+        return INCOMPLETE(p,
+            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
+            "'%.*s' != '%.*s', from '%.*s'.",
             SLICE_ARG(shown), 8, p->s->date.data, SLICE_ARG(p->s->date));
     }
     if (p->s->is_query) {
@@ -338,7 +345,8 @@ static enum sigv4_result check_signed_list(struct parser *p, bool is_signed[HTTP
     return SIGV4_OK;
 }
 
-/* Two may go unsigned, as some clients add them last: the hash, which is compared with the body anyway, and the token. */
+/* Two may go unsigned, as some clients add them last: the hash, which is compared with the body anyway, and the token.
+ */
 static bool may_be_unsigned(struct slice name)
 {
     return header_name_is(name, SLICE("x-amz-content-sha256")) || header_name_is(name, SLICE("x-amz-security-token"));
@@ -370,8 +378,8 @@ static enum sigv4_result check_hashes(struct parser *p)
     uint8_t hash[SIGNATURE_BYTES / 2];
     if (!text_parse_hex(s->content_sha256, hash, sizeof hash)) {
         struct slice shown = quoted(p, s->content_sha256);
-        return INCOMPLETE(p, "x-amz-content-sha256 must be the SHA-256 of the body in hexadecimal, not '%.*s'.",
-            SLICE_ARG(shown));
+        return INCOMPLETE(
+            p, "x-amz-content-sha256 must be the SHA-256 of the body in hexadecimal, not '%.*s'.", SLICE_ARG(shown));
     }
     return SIGV4_OK;
 }
@@ -394,14 +402,14 @@ static enum sigv4_result check_window(struct parser *p, int64_t now_s, int64_t w
     format_amz_date(now_s, now);
     format_amz_date(is_early ? now_s + window_s : now_s - window_s, edge);
     s->sentence = arena_printf(p->arena,
-        is_early ? "Signature not yet current: %.*s is still later than %s (%s + %lld min.)" :
-                   "Signature expired: %.*s is now earlier than %s (%s - %lld min.)",
+        is_early ? "Signature not yet current: %.*s is still later than %s (%s + %lld min.)"
+                 : "Signature expired: %.*s is now earlier than %s (%s - %lld min.)",
         SLICE_ARG(s->date), edge, now, (long long)window_s / 60);
     return SIGV4_SKEWED;
 }
 
-enum sigv4_result sigv4_parse(const struct sigv4_request *r, int64_t now_s, int64_t window_s, struct arena *arena,
-    struct sigv4 *ret)
+enum sigv4_result sigv4_parse(
+    const struct sigv4_request *r, int64_t now_s, int64_t window_s, struct arena *arena, struct sigv4 *ret)
 {
     struct parser p = { .request = r, .arena = arena, .s = ret };
     *ret = (struct sigv4){ 0 };
@@ -412,7 +420,8 @@ enum sigv4_result sigv4_parse(const struct sigv4_request *r, int64_t now_s, int6
         TRY_PART(scan_query(&p));
     ret->is_query = !slice_is_none(p.algorithm) || !slice_is_none(p.credential) || !slice_is_none(ret->signature);
     if (ret->is_query && !slice_is_none(p.authorization))
-        return INCOMPLETE(&p, "The request is signed twice: give either the Authorization header or the query parameters.");
+        return INCOMPLETE(
+            &p, "The request is signed twice: give either the Authorization header or the query parameters.");
     if (!ret->is_query && slice_is_none(p.authorization))
         return SIGV4_NONE;
     if (ret->is_query) {

@@ -17,8 +17,7 @@ struct sqs_config;
 
 struct error sqs_queue_for_call(struct call *c, struct queue **ret_queue);
 
-/* The pieces, for operations that name queues otherwise (CreateQueue, move tasks). NULL: no queue, the account alone.
- */
+/* For operations that name queues otherwise (CreateQueue, move tasks). NULL: no queue, the account alone. */
 struct error sqs_access_check(struct call *c, const struct sqs_config *config);
 struct error sqs_fail_no_queue(struct call *c); /* the sentence of its protocol (contract 1.2) */
 

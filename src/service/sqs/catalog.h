@@ -40,8 +40,7 @@ bool sqs_catalog_find(const struct sqs_catalog_key *key, struct slice source_arn
 lsn_t sqs_catalog_lsn(void); /* the newest change it knows */
 size_t sqs_catalog_count(void);
 
-/* One page of names: of an account and region, that start with `prefix` and are after `after` (none: from the start).
- */
+/* A page of names: of an account and region, that start with `prefix` and are after `after` (none: from the start). */
 struct sqs_catalog_page {
     struct sqs_catalog_key *keys; /* copies in the arena */
     size_t count;

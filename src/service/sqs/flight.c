@@ -183,11 +183,16 @@ static void slot_set(struct flights *f, struct flight_heap *h, enum flight_place
     entry_at(f, s.entry)->place[which] = at + 1;
 }
 
+static bool is_before(struct flight_slot a, struct flight_slot b)
+{
+    return a.key != b.key ? a.key < b.key : a.tie < b.tie;
+}
+
 static void move_up(struct flights *f, struct flight_heap *h, enum flight_place which, uint32_t at, struct flight_slot s)
 {
     while (at > 0) {
         uint32_t parent = (at - 1) / HEAP_CHILDREN;
-        if (h->slots[parent].key <= s.key)
+        if (!is_before(s, h->slots[parent]))
             break;
         slot_set(f, h, which, at, h->slots[parent]);
         at = parent;
@@ -202,9 +207,9 @@ static void move_down(struct flights *f, struct flight_heap *h, enum flight_plac
         if (child >= h->count)
             break;
         for (uint32_t i = child + 1; i < child + HEAP_CHILDREN && i < h->count; i++)
-            if (h->slots[i].key < h->slots[least].key)
+            if (is_before(h->slots[i], h->slots[least]))
                 least = i;
-        if (s.key <= h->slots[least].key)
+        if (!is_before(h->slots[least], s))
             break;
         slot_set(f, h, which, at, h->slots[least]);
         at = least;
@@ -225,7 +230,7 @@ void flight_heap_insert(struct flights *f, struct flight_heap *h, enum flight_pl
         h->capacity = h->capacity ? h->capacity * 2 : 4;
         h->slots = memory_resize(h->slots, h->capacity * sizeof(*h->slots));
     }
-    move_up(f, h, which, h->count++, (struct flight_slot){ key, entry });
+    move_up(f, h, which, h->count++, (struct flight_slot){ key, entry, (uint32_t)entry_at(f, entry)->seq });
 }
 
 void flight_heap_remove(struct flights *f, struct flight_heap *h, enum flight_place which, uint32_t entry)
@@ -239,7 +244,7 @@ void flight_heap_remove(struct flights *f, struct flight_heap *h, enum flight_pl
     if (h->count == 0) {
         flight_heap_clear(h);
     } else if (at < h->count) {
-        if (at > 0 && last.key < h->slots[(at - 1) / HEAP_CHILDREN].key)
+        if (at > 0 && is_before(last, h->slots[(at - 1) / HEAP_CHILDREN]))
             move_up(f, h, which, at, last);
         else
             move_down(f, h, which, at, last);
@@ -250,7 +255,7 @@ void flight_heap_change(struct flights *f, struct flight_heap *h, enum flight_pl
 {
     uint32_t at = entry_at(f, entry)->place[which] - 1;
     ASSERT(at < h->count && h->slots[at].entry == entry);
-    struct flight_slot s = { key, entry };
+    struct flight_slot s = { key, entry, h->slots[at].tie };
     if (key < h->slots[at].key)
         move_up(f, h, which, at, s);
     else

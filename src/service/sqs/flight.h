@@ -55,6 +55,7 @@ struct flight {
 struct flight_slot {
     uint64_t key;
     uint32_t entry;
+    uint32_t tie; /* low half of seq: equal keys leave in the order of sending, so that ended delays fit into a lane */
 };
 struct flight_heap {
     struct flight_slot *slots;

@@ -413,6 +413,17 @@ static void delay_lane(struct queue *q, struct group *g)
     lane_clear(&old);
 }
 
+/* The same for one that waits as an entry and was never received. */
+static void delay_entry(struct queue *q, uint32_t entry)
+{
+    struct flight *e = flights_get(&q->flights, entry);
+    if (e->state != FLIGHT_RETURNED || e->generation || fifo_visible_ms(q, e->sent_ms) <= q->view_ms)
+        return;
+    leave_state(q, entry);
+    e->state = FLIGHT_DELAYED;
+    q->delayed++;
+}
+
 void queue_reconsider(struct queue *q)
 {
     void *group;
@@ -422,6 +433,8 @@ void queue_reconsider(struct queue *q)
             delay_lane(q, group);
     for (uint32_t i = 0; flights_next(&q->flights, &i, &entry);) {
         struct flight *e = flights_get(&q->flights, entry);
+        if (q->is_fifo)
+            delay_entry(q, entry);
         if (q->is_fifo && e->state == FLIGHT_DELAYED)
             e->visible_after = flight_after(e, fifo_visible_ms(q, e->sent_ms));
         set_deadline(q, entry);

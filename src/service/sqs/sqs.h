@@ -39,8 +39,7 @@ enum sqs_op {
 #undef OP
 op_fn sqs_receive_message_finish, sqs_receive_message_undo;
 
-/* Routes, on the front: who is asked (c->account, c->region, c->resource, c->log), and every check that needs no queue.
- */
+/* Routes, on the front: who is asked (c->account, region, resource, log), and every check that needs no queue. */
 op_fn sqs_route_create;     /* QueueName of the caller, checked */
 op_fn sqs_route_name;       /* QueueName of GetQueueUrl */
 op_fn sqs_route_queue;      /* QueueUrl, the first field of `in`, or the path of the request */

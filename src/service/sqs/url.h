@@ -19,8 +19,7 @@ struct sqs_address { /* views of the URL; none: the form does not say */
 
 /* False: there is no queue name in it. */
 bool sqs_url_parse(struct slice url, struct sqs_address *ret_address);
-/* The same for the path of a request: "/", "/x" are not queue URLs here; "/<account>/<name>" and the longer ones are.
- */
+/* The same for the path of a request: "/", "/x" are not queue URLs here; "/<account>/<name>" and longer ones are. */
 bool sqs_path_parse(struct slice path, struct sqs_address *ret_address);
 /* endpoint: "http://host:port" as the client addressed us; a region in its host name is replaced by the queue's. */
 struct slice sqs_url_format(

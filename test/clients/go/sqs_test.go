@@ -44,10 +44,9 @@ var (
 
 func config(key, secret string) aws.Config {
 	return aws.Config{
-		Region:           "us-east-1",
-		Credentials:      credentials.NewStaticCredentialsProvider(key, secret, ""),
-		BaseEndpoint:     aws.String(endpoint),
-		RetryMaxAttempts: 1,
+		Region:       "us-east-1",
+		Credentials:  credentials.NewStaticCredentialsProvider(key, secret, ""),
+		BaseEndpoint: aws.String(endpoint),
 	}
 }
 
@@ -369,7 +368,11 @@ func TestM08OneMebibyte(t *testing.T) {
 	url, _ := createQueue(t, nil)
 	body := strings.Repeat("0123456789abcdef", mib/16)
 	send(t, url, body)
-	equal(t, body, *receiveAll(t, from(url), 1)[0].Body)
+	// When an answer comes while net/http still asks the sent body for more, smithy-go has closed it already, its WriteTo says
+	// io.EOF, and net/http drops the connection under the answer. The SDK then tries again; the message must be visible for that.
+	in := from(url)
+	in.VisibilityTimeout = 1
+	equal(t, body, *receiveAll(t, in, 1)[0].Body)
 	_, err := queues.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String(body + "a")})
 	refusedCode(t, err, "InvalidParameterValue", "InvalidParameterValueException")
 }

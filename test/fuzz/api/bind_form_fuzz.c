@@ -1,5 +1,5 @@
-/* Query parameters into structs: any form is refused with a sentence or bound; what was bound, written as JSON and bound again,
- * is the same. Input: the form.
+/* Query parameters into structs: any form is refused with a sentence or bound; what was bound, written as JSON and
+ * bound again, is the same. Input: the form.
  */
 #include "../../unit/api/test_shapes.h"
 #include "base/limits.h"

@@ -1,5 +1,5 @@
-/* JSON into structs: any body is refused with a sentence or bound; what was bound, written and bound again, is the same, and so
- * is its copy. Input: the body.
+/* JSON into structs: any body is refused with a sentence or bound; what was bound, written and bound again, is the
+ * same, and so is its copy. Input: the body.
  */
 #include "../../unit/api/test_shapes.h"
 #include "base/limits.h"

@@ -1,6 +1,6 @@
-/* Policies: any document is refused with a sentence or compiled; compiled ones judge any request without harm and by the rules
- * that hold for all of them. Input: the document, and behind a line "--" the action, the resource, then "key=value,value"
- * lines for the context.
+/* Policies: any document is refused with a sentence or compiled; compiled ones judge any request without harm and by
+ * the rules that hold for all of them. Input: the document, and behind a line "--" the action, the resource, then
+ * "key=value,value" lines for the context.
  */
 #include "auth/policy.h"
 #include "base/limits.h"
@@ -11,13 +11,12 @@ enum { KEYS_MAX = 8, VALUES_MAX = 4 };
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define ACCOUNT "111111111111"
-static const struct caller root = { .account = ACCOUNT,
-    .arn = { "arn:aws:iam::" ACCOUNT ":root", 30 },
-    .user_id = { ACCOUNT, 12 },
-    .is_root = true };
-static const struct caller user = { .account = ACCOUNT,
-    .arn = { "arn:aws:iam::" ACCOUNT ":user/alice", 36 },
-    .user_id = { "AIDAAAAAAAAAAAAAAAAAA", 21 } };
+static const struct caller root = {
+    .account = ACCOUNT, .arn = { "arn:aws:iam::" ACCOUNT ":root", 30 }, .user_id = { ACCOUNT, 12 }, .is_root = true
+};
+static const struct caller user = {
+    .account = ACCOUNT, .arn = { "arn:aws:iam::" ACCOUNT ":user/alice", 36 }, .user_id = { "AIDAAAAAAAAAAAAAAAAAA", 21 }
+};
 static const struct caller stranger = { .account = "222222222222",
     .arn = { "arn:aws:sts::222222222222:assumed-role/reader/s", 47 },
     .user_id = { "AROAAAAAAAAAAAAAAAAAA:s", 23 } };

@@ -1,5 +1,6 @@
-/* Signatures: any request is parsed without harm and never verifies by chance; the same request signed by us verifies with
- * its secret and with no other. Input: "METHOD path query" on the first line, "name: value" lines, an empty line, the body.
+/* Signatures: any request is parsed without harm and never verifies by chance; the same request signed by us verifies
+ * with its secret and with no other. Input: "METHOD path query" on the first line, "name: value" lines, an empty line,
+ * the body.
  */
 #include "auth/sigv4.h"
 #include "base/limits.h"

@@ -14,7 +14,8 @@ static void arns_are_parsed(void **state)
         const char *text, *fields[5];
     } rows[] = {
         { "arn:aws:sqs:us-east-1:123456789012:orders", { "aws", "sqs", "us-east-1", "123456789012", "orders" } },
-        { "arn:aws-cn:sns:cn-north-1:123456789012:t:00-11", { "aws-cn", "sns", "cn-north-1", "123456789012", "t:00-11" } },
+        { "arn:aws-cn:sns:cn-north-1:123456789012:t:00-11",
+            { "aws-cn", "sns", "cn-north-1", "123456789012", "t:00-11" } },
         { "arn:aws:iam::123456789012:user/a/b", { "aws", "iam", "", "123456789012", "user/a/b" } },
         { "arn:aws:iam::aws:policy/X", { "aws", "iam", "", "aws", "policy/X" } },
         { "arn:aws:s3:::bucket", { "aws", "s3", "", "", "bucket" } },

@@ -54,7 +54,8 @@ static struct slice shown(const struct test_all *v)
     return text;
 }
 
-/* ---- shapes ----------------------------------------------------------------------------------------------------------- */
+/* ---- shapes
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static void tables_describe_structs(void **state)
 {
@@ -82,14 +83,16 @@ static void clear_is_absent(void **state)
     expect_slice(shown(&v), "{}");
 }
 
-/* ---- JSON in ------------------------------------------------------------------------------------------------------------ */
+/* ---- JSON in
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static void json_fills_fields(void **state)
 {
     struct test_all v;
-    decode_json("{\"QueueUrl\":\"u\",\"Body\":\"\\u00e9\\n\",\"Blob\":\"AAH/\",\"Count\":3,\"Delay\":-9223372036854775807,"
-                "\"Flag\":true,\"Inner\":{\"Name\":\"n\",\"Number\":0},\"Names\":[\"a\",\"\"],\"Tags\":{\"k\":\"v\",\"\":\"\"},"
-                "\"Entries\":[{\"Id\":\"1\",\"Attributes\":{\"x\":{\"Blob\":\"\"}}},{}],\"Plain\":{\"p\":\"q\"}}",
+    decode_json(
+        "{\"QueueUrl\":\"u\",\"Body\":\"\\u00e9\\n\",\"Blob\":\"AAH/\",\"Count\":3,\"Delay\":-9223372036854775807,"
+        "\"Flag\":true,\"Inner\":{\"Name\":\"n\",\"Number\":0},\"Names\":[\"a\",\"\"],\"Tags\":{\"k\":\"v\",\"\":\"\"},"
+        "\"Entries\":[{\"Id\":\"1\",\"Attributes\":{\"x\":{\"Blob\":\"\"}}},{}],\"Plain\":{\"p\":\"q\"}}",
         &v);
     expect_slice(v.url, "u");
     expect_slice(v.body, "\xc3\xa9\n");
@@ -133,7 +136,8 @@ static void json_forms_are_equal(void **state)
         { "{\"Unknown\":{\"QueueUrl\":[1,{}]},\"QueueUrl\":\"u\"}", "{\"QueueUrl\":\"u\"}" },
         { "{\"queueurl\":\"u\",\"QueueUr\":\"v\",\"QueueUrll\":1}", "{}" },
         { "{\"QueueUrl\":\"a\",\"QueueUrl\":\"b\"}", "{\"QueueUrl\":\"b\"}" },
-        { "{\"QueueUrl\":null,\"Count\":null,\"Flag\":null,\"Inner\":null,\"Names\":null,\"Tags\":null,\"Blob\":null}", "{}" },
+        { "{\"QueueUrl\":null,\"Count\":null,\"Flag\":null,\"Inner\":null,\"Names\":null,\"Tags\":null,\"Blob\":null}",
+            "{}" },
         { "{\"QueueUrl\":\"a\",\"QueueUrl\":null,\"Count\":1,\"Count\":null,\"Names\":[\"a\"],\"Names\":null}", "{}" },
         { "{\"Names\":[null,\"a\",null]}", "{\"Names\":[\"a\"]}" },
         { "{\"Tags\":{\"a\":null,\"b\":\"c\"}}", "{\"Tags\":{\"b\":\"c\"}}" },
@@ -146,7 +150,8 @@ static void json_forms_are_equal(void **state)
         { "{\"Blob\":\"\"}", "{\"Blob\":\"\"}" },
         { "{\"Plain\":{\"a\":\"b\"},\"Flag\":true,\"Delay\":5,\"Count\":4,\"Body\":\"x\",\"QueueUrl\":\"u\"}",
             "{\"QueueUrl\":\"u\",\"Body\":\"x\",\"Count\":4,\"Delay\":5,\"Flag\":true,\"Plain\":{\"a\":\"b\"}}" },
-        { "{\"Body\":\"\\\"\\\\\\u0001\\u20ac\\ud83d\\ude00\"}", "{\"Body\":\"\\\"\\\\\\u0001\xe2\x82\xac\xf0\x9f\x98\x80\"}" },
+        { "{\"Body\":\"\\\"\\\\\\u0001\\u20ac\\ud83d\\ude00\"}",
+            "{\"Body\":\"\\\"\\\\\\u0001\xe2\x82\xac\xf0\x9f\x98\x80\"}" },
     };
     for (size_t row = 0; row < ARRAY_COUNT(rows); row++) {
         struct test_all v;
@@ -235,20 +240,24 @@ static struct slice repeated(const char *head, const char *item, size_t count, c
 static void long_lists_are_bounded(void **state)
 {
     struct test_all v;
-    assert_int_equal(bind_json_decode(&call, &test_all_shape, repeated("{\"Entries\":[", "{}", 2000, "]}"), &v).code, 0);
+    assert_int_equal(
+        bind_json_decode(&call, &test_all_shape, repeated("{\"Entries\":[", "{}", 2000, "]}"), &v).code, 0);
     assert_int_equal(v.entries.count, 2000);
     assert_int_equal(bind_json_decode(&call, &test_all_shape, repeated("{\"Entries\":[", "{}", 2001, "]}"), &v).code,
         API_SERIALIZATION);
-    assert_int_equal(bind_json_decode(&call, &test_all_shape, repeated("{\"Tags\":{", "\"k%d\":\"v\"", 2000, "}}"), &v).code, 0);
+    assert_int_equal(
+        bind_json_decode(&call, &test_all_shape, repeated("{\"Tags\":{", "\"k%d\":\"v\"", 2000, "}}"), &v).code, 0);
     assert_int_equal(v.tags.count, 700); /* the keys repeat */
-    assert_int_equal(bind_json_decode(&call, &test_all_shape, repeated("{\"Tags\":{", "\"k%d\":\"v\"", 2001, "}}"), &v).code,
+    assert_int_equal(
+        bind_json_decode(&call, &test_all_shape, repeated("{\"Tags\":{", "\"k%d\":\"v\"", 2001, "}}"), &v).code,
         API_SERIALIZATION);
 }
 
 static void many_equal_keys_keep_the_last(void **state)
 {
     struct test_all v;
-    struct slice json = repeated("{\"Tags\":{\"b\":\"1\",\"a\":\"1\",", "\"k%d\":\"v\"", 30, ",\"a\":\"2\",\"b\":\"2\",\"a\":\"3\"}}");
+    struct slice json =
+        repeated("{\"Tags\":{\"b\":\"1\",\"a\":\"1\",", "\"k%d\":\"v\"", 30, ",\"a\":\"2\",\"b\":\"2\",\"a\":\"3\"}}");
     assert_int_equal(bind_json_decode(&call, &test_all_shape, json, &v).code, 0);
     const struct pair *tags = v.tags.items;
     assert_int_equal(v.tags.count, 32);
@@ -281,7 +290,8 @@ static void memory_is_bounded(void **state)
     arena_deinit(&small.arena);
 }
 
-/* ---- JSON out ----------------------------------------------------------------------------------------------------------- */
+/* ---- JSON out
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static void always_fields_are_written(void **state)
 {
@@ -290,8 +300,8 @@ static void always_fields_are_written(void **state)
     buf_init(&b);
     shape_clear(&test_always_shape, &v);
     bind_json_encode(&b, &test_always_shape, &v);
-    expect_slice(buf_slice(&b),
-        "{\"text\":\"\",\"blob\":\"\",\"number\":0,\"flag\":false,\"inner\":{},\"list\":[],\"map\":{}}");
+    expect_slice(
+        buf_slice(&b), "{\"text\":\"\",\"blob\":\"\",\"number\":0,\"flag\":false,\"inner\":{},\"list\":[],\"map\":{}}");
     buf_reset(&b);
     bind_xml_encode(&b, &test_always_shape, &v);
     expect_slice(buf_slice(&b), "<text></text><blob></blob><number>0</number><flag>false</flag><inner></inner>");
@@ -304,7 +314,8 @@ static void always_fields_are_written(void **state)
     buf_deinit(&b);
 }
 
-/* ---- forms in ----------------------------------------------------------------------------------------------------------- */
+/* ---- forms in
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static void forms_fill_fields(void **state)
 {
@@ -340,7 +351,8 @@ static void forms_fill_fields(void **state)
         { "Tag.member.1.Key=k&Tag.member.1.Value=v", "{\"Tags\":{\"k\":\"v\"}}" },
         { "Plain.1.Name=k&Plain.1.Value=v", "{\"Plain\":{\"k\":\"v\"}}" },
         /* lists of structs, with maps of structs inside */
-        { "Entry.1.Id=a&Entry.2.Id=b&Entry.1.Inner.Name=n", "{\"Entries\":[{\"Id\":\"a\",\"Inner\":{\"Name\":\"n\"}},{\"Id\":\"b\"}]}" },
+        { "Entry.1.Id=a&Entry.2.Id=b&Entry.1.Inner.Name=n",
+            "{\"Entries\":[{\"Id\":\"a\",\"Inner\":{\"Name\":\"n\"}},{\"Id\":\"b\"}]}" },
         { "Entry.3.Attribute.1.Name=x&Entry.3.Attribute.1.Value.Blob=QQ%3D%3D&Entry.3.Attribute.2.Name=y&"
           "Entry.3.Attribute.2.Value.Number=2",
             "{\"Entries\":[{\"Attributes\":{\"x\":{\"Blob\":\"QQ==\"},\"y\":{\"Number\":2}}}]}" },
@@ -372,7 +384,8 @@ static void bad_forms_are_refused(void **state)
         { "Tag.1.Value=v", TEST_MISSING_QUERY, "The request must contain the parameter Tag.1.Key." },
         { "Tag.1.Key=k", TEST_MISSING_QUERY, "The request must contain the parameter Tag.1.Value." },
         { "Tag.3=x", TEST_MISSING_QUERY, "The request must contain the parameter Tag.3.Key." },
-        { "Entry.1.Attribute.2.Name=x", TEST_MISSING_QUERY, "The request must contain the parameter Attribute.2.Value." },
+        { "Entry.1.Attribute.2.Name=x", TEST_MISSING_QUERY,
+            "The request must contain the parameter Attribute.2.Value." },
     };
     for (size_t row = 0; row < ARRAY_COUNT(rows); row++) {
         struct test_all v;
@@ -388,7 +401,8 @@ static void form_and_json_agree(void **state)
     static const struct {
         const char *form, *json;
     } rows[] = {
-        { "QueueUrl=u&Body=%F0%9F%98%80&Name.1=a&Name.2=b", "{\"QueueUrl\":\"u\",\"Body\":\"\\ud83d\\ude00\",\"Names\":[\"a\",\"b\"]}" },
+        { "QueueUrl=u&Body=%F0%9F%98%80&Name.1=a&Name.2=b",
+            "{\"QueueUrl\":\"u\",\"Body\":\"\\ud83d\\ude00\",\"Names\":[\"a\",\"b\"]}" },
         { "Entry.1.Id=1&Entry.1.Attribute.1.Name=x&Entry.1.Attribute.1.Value.Name=y",
             "{\"Entries\":[{\"Id\":\"1\",\"Attributes\":{\"x\":{\"Name\":\"y\"}}}]}" },
     };
@@ -400,7 +414,8 @@ static void form_and_json_agree(void **state)
     }
 }
 
-/* ---- XML out ------------------------------------------------------------------------------------------------------------ */
+/* ---- XML out
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static void xml_is_flattened(void **state)
 {
@@ -432,7 +447,8 @@ static void xml_is_flattened(void **state)
     }
 }
 
-/* ---- required and bounds ------------------------------------------------------------------------------------------------ */
+/* ---- required and bounds
+ * ------------------------------------------------------------------------------------------------ */
 
 static void required_and_bounds(void **state)
 {
@@ -442,13 +458,11 @@ static void required_and_bounds(void **state)
         uint32_t code;
         const char *sentence;
     } rows[] = {
-        { "{\"QueueUrl\":\"u\"}", false, 0, NULL },
-        { "{\"QueueUrl\":\"\"}", false, 0, NULL },
+        { "{\"QueueUrl\":\"u\"}", false, 0, NULL }, { "{\"QueueUrl\":\"\"}", false, 0, NULL },
         { "{}", false, TEST_MISSING, "The request must contain the parameter QueueUrl." },
         { "{\"QueueUrl\":null}", false, TEST_MISSING, "The request must contain the parameter QueueUrl." },
         { "{}", true, TEST_MISSING_QUERY, "The request must contain the parameter QueueUrl." },
-        { "{\"QueueUrl\":\"u\",\"Count\":1}", false, 0, NULL },
-        { "{\"QueueUrl\":\"u\",\"Count\":10}", true, 0, NULL },
+        { "{\"QueueUrl\":\"u\",\"Count\":1}", false, 0, NULL }, { "{\"QueueUrl\":\"u\",\"Count\":10}", true, 0, NULL },
         { "{\"QueueUrl\":\"u\",\"Count\":0}", false, TEST_INVALID,
             "Value 0 for parameter Count is invalid. Reason: Must be between 1 and 10, if provided." },
         { "{\"QueueUrl\":\"u\",\"Count\":11}", true, TEST_INVALID,
@@ -466,13 +480,15 @@ static void required_and_bounds(void **state)
     }
 }
 
-/* ---- copies ------------------------------------------------------------------------------------------------------------- */
+/* ---- copies
+ * ------------------------------------------------------------------------------------------------------------- */
 
 static void copies_own_their_bytes(void **state)
 {
-    static const char json[] = "{\"QueueUrl\":\"u\",\"Body\":\"b\",\"Blob\":\"AAH/\",\"Count\":3,\"Flag\":true,\"Inner\":{\"Name\":\"n\"},"
-                               "\"Names\":[\"a\",\"\"],\"Tags\":{\"k\":\"v\"},\"Entries\":[{\"Id\":\"1\",\"Attributes\":{\"x\":"
-                               "{\"Blob\":\"QQ==\"}}},{}],\"Plain\":{\"p\":\"q\"}}";
+    static const char json[] =
+        "{\"QueueUrl\":\"u\",\"Body\":\"b\",\"Blob\":\"AAH/\",\"Count\":3,\"Flag\":true,\"Inner\":{\"Name\":\"n\"},"
+        "\"Names\":[\"a\",\"\"],\"Tags\":{\"k\":\"v\"},\"Entries\":[{\"Id\":\"1\",\"Attributes\":{\"x\":"
+        "{\"Blob\":\"QQ==\"}}},{}],\"Plain\":{\"p\":\"q\"}}";
     struct call other;
     struct test_all v;
     struct arena arena;

@@ -1,4 +1,5 @@
-/* test_shapes.h: the structs of test_shapes.def, a call to bind with, and the tables in the one program that includes this. */
+/* test_shapes.h: the structs of test_shapes.def, a call to bind with, and the tables in the one program that includes
+ * this. */
 #ifndef MILLRACE_TEST_UNIT_API_TEST_SHAPES_H
 #define MILLRACE_TEST_UNIT_API_TEST_SHAPES_H
 

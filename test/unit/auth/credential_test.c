@@ -160,7 +160,8 @@ static void bad_files_are_refused(void **state)
         struct credential_set *set = NULL;
         struct slice sentence = SLICE_NONE;
         struct error e = load(rows[row].text, rows[row].mode, &set, &sentence);
-        if (e.code != ERR_CONFIG || !memmem(sentence.data, sentence.size, rows[row].sentence, strlen(rows[row].sentence)))
+        if (e.code != ERR_CONFIG ||
+            !memmem(sentence.data, sentence.size, rows[row].sentence, strlen(rows[row].sentence)))
             fail_msg("row %zu: %u '%.*s'", row, e.code, SLICE_ARG(sentence));
         assert_null(set);
     }

@@ -1,4 +1,5 @@
-/* policy_test.c: policies as tables: what is refused, who is named, what matches, every operator, and the decision table. */
+/* policy_test.c: policies as tables: what is refused, who is named, what matches, every operator, and the decision
+ * table. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -33,7 +34,8 @@ static struct policy *parse(const char *json)
     return p;
 }
 
-/* ---- callers -------------------------------------------------------------------------------------------------------- */
+/* ---- callers --------------------------------------------------------------------------------------------------------
+ */
 
 #define A "111111111111"
 #define B "222222222222"
@@ -41,16 +43,22 @@ static struct policy *parse(const char *json)
 enum who { ROOT_A, USER_A, SESSION_A, ROOT_B, USER_B, SESSION_B, FEDERATED_A, ANONYMOUS, SNS, WHO };
 static const struct caller callers[WHO] = {
     [ROOT_A] = { .account = A, .arn = { "arn:aws:iam::" A ":root", 30 }, .user_id = { A, 12 }, .is_root = true },
-    [USER_A] = { .account = A, .arn = { "arn:aws:iam::" A ":user/x/alice", 38 }, .user_id = { "AIDAAAAAAAAAAAAAAAAAA", 21 } },
+    [USER_A] = { .account = A,
+        .arn = { "arn:aws:iam::" A ":user/x/alice", 38 },
+        .user_id = { "AIDAAAAAAAAAAAAAAAAAA", 21 } },
     [SESSION_A] = { .account = A,
         .arn = { "arn:aws:sts::" A ":assumed-role/reader/s1", 48 },
         .user_id = { "AROAAAAAAAAAAAAAAAAAA:s1", 24 } },
     [ROOT_B] = { .account = B, .arn = { "arn:aws:iam::" B ":root", 30 }, .user_id = { B, 12 }, .is_root = true },
-    [USER_B] = { .account = B, .arn = { "arn:aws:iam::" B ":user/bob", 34 }, .user_id = { "AIDABBBBBBBBBBBBBBBBB", 21 } },
+    [USER_B] = { .account = B,
+        .arn = { "arn:aws:iam::" B ":user/bob", 34 },
+        .user_id = { "AIDABBBBBBBBBBBBBBBBB", 21 } },
     [SESSION_B] = { .account = B,
         .arn = { "arn:aws:sts::" B ":assumed-role/reader/s1", 48 },
         .user_id = { "AROABBBBBBBBBBBBBBBBB:s1", 24 } },
-    [FEDERATED_A] = { .account = A, .arn = { "arn:aws:sts::" A ":federated-user/fred", 45 }, .user_id = { A ":fred", 17 } },
+    [FEDERATED_A] = { .account = A,
+        .arn = { "arn:aws:sts::" A ":federated-user/fred", 45 },
+        .user_id = { A ":fred", 17 } },
     [ANONYMOUS] = { .arn = { "anonymous", 9 }, .user_id = { "anonymous", 9 }, .is_anonymous = true },
     [SNS] = { .account = A, .arn = { "sns.amazonaws.com", 17 }, .user_id = { "sns", 3 } },
 };
@@ -65,7 +73,8 @@ static void callers_are_spelled_right(void **state)
 
 #define QUEUE "arn:aws:sqs:us-east-1:" A ":orders"
 
-/* ---- documents -------------------------------------------------------------------------------------------------------- */
+/* ---- documents
+ * -------------------------------------------------------------------------------------------------------- */
 
 #define STATEMENT(rest) "{\"Version\":\"2012-10-17\",\"Statement\":[{" rest "}]}"
 #define ALLOW_ALL "\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"*\",\"Resource\":\"*\""
@@ -78,17 +87,21 @@ static void documents_are_accepted(void **state)
         "{\"Statement\":{" ALLOW_ALL "}}",
         "{\"Statement\":[{" ALLOW_ALL "},{" ALLOW_ALL "}],\"Id\":\"x\",\"Version\":\"2008-10-17\"}",
         " {\n\"Version\" : \"2012-10-17\" , \"Statement\" : [ { \"Sid\":\"\"," ALLOW_ALL " } ] } ",
-        STATEMENT("\"Effect\":\"Deny\",\"NotPrincipal\":{\"AWS\":[\"" A "\"]},\"NotAction\":[\"sqs:*\"],\"NotResource\":[\"x\"]"),
+        STATEMENT("\"Effect\":\"Deny\",\"NotPrincipal\":{\"AWS\":[\"" A
+                  "\"]},\"NotAction\":[\"sqs:*\"],\"NotResource\":[\"x\"]"),
         STATEMENT("\"Effect\":\"Allow\",\"Action\":\"SQS:SendMessage\""),
-        STATEMENT("\"Effect\":\"Allow\",\"Action\":\"sqs:Send*\",\"Principal\":{\"AWS\":\"*\",\"Service\":[\"a\",\"b\"],"
-                  "\"Federated\":\"c\",\"CanonicalUser\":\"d\"}"),
-        STATEMENT("\"Effect\":\"Allow\",\"Action\":\"*\",\"Principal\":{\"AWS\":[\"AIDAAAAAAAAAAAAAAAAAA\",\"arn:aws:iam::" A
-                  ":user/a\",\"arn:aws:iam::" A ":root\"]}"),
+        STATEMENT(
+            "\"Effect\":\"Allow\",\"Action\":\"sqs:Send*\",\"Principal\":{\"AWS\":\"*\",\"Service\":[\"a\",\"b\"],"
+            "\"Federated\":\"c\",\"CanonicalUser\":\"d\"}"),
+        STATEMENT(
+            "\"Effect\":\"Allow\",\"Action\":\"*\",\"Principal\":{\"AWS\":[\"AIDAAAAAAAAAAAAAAAAAA\",\"arn:aws:iam::" A
+            ":user/a\",\"arn:aws:iam::" A ":root\"]}"),
         CONDITION(""),
         CONDITION("\"StringEquals\":{}"),
         CONDITION("\"StringEquals\":{\"a\":[\"1\",\"2\"],\"b\":3,\"c\":true}"),
         CONDITION("\"ForAllValues:StringLikeIfExists\":{\"a\":\"*\"}"),
-        CONDITION("\"DateLessThan\":{\"a\":[\"2026-01-31\",\"2026-01-31T10:00:00Z\",\"2026-01-31T10:00:00.5+01:00\",\"2026-01\",1]}"),
+        CONDITION("\"DateLessThan\":{\"a\":[\"2026-01-31\",\"2026-01-31T10:00:00Z\",\"2026-01-31T10:00:00.5+01:00\","
+                  "\"2026-01\",1]}"),
         CONDITION("\"IpAddress\":{\"a\":[\"10.0.0.1\",\"10.0.0.0/8\",\"::1\",\"2001:db8::/32\",\"0.0.0.0/0\"]}"),
         CONDITION("\"ArnLike\":{\"a\":[\"*\",\"x\",\"arn:aws:sns:*:*:*\"]}"),
         CONDITION("\"StringEquals\":{\"a\":\"${aws:username}${*}${?}${$}${b, 'd'}$\"}"),
@@ -136,14 +149,20 @@ static void documents_are_refused(void **state)
         { STATEMENT("\"Effect\":\"Allow\",\"Action\":\":x\""), "':x' is not an action" },
         { STATEMENT("\"Effect\":\"Allow\",\"Action\":\"sqs:a b\""), "'sqs:a b' is not an action" },
         { STATEMENT("\"Effect\":\"Allow\",\"Action\":\"*\",\"Resource\":\"\""), "resource must not be empty" },
-        { STATEMENT("\"Effect\":\"Allow\",\"Action\":\"*\",\"Principal\":\"" A "\""), "Principal must be '*' or an object" },
-        { STATEMENT("\"Effect\":\"Allow\",\"Action\":\"*\",\"Principal\":[\"*\"]"), "Principal must be '*' or an object" },
+        { STATEMENT("\"Effect\":\"Allow\",\"Action\":\"*\",\"Principal\":\"" A "\""),
+            "Principal must be '*' or an object" },
+        { STATEMENT("\"Effect\":\"Allow\",\"Action\":\"*\",\"Principal\":[\"*\"]"),
+            "Principal must be '*' or an object" },
         { STATEMENT("\"Effect\":\"Allow\",\"Action\":\"*\",\"Principal\":{}"), "must name somebody" },
         { STATEMENT("\"Effect\":\"Allow\",\"Action\":\"*\",\"Principal\":{\"aws\":\"*\"}"), "'aws', which is unknown" },
-        { STATEMENT("\"Effect\":\"Allow\",\"Action\":\"*\",\"Principal\":{\"AWS\":\"*\",\"AWS\":\"*\"}"), "there twice" },
-        { STATEMENT("\"Effect\":\"Allow\",\"Action\":\"*\",\"Principal\":{\"AWS\":\"alice\"}"), "Invalid principal 'alice'" },
-        { STATEMENT("\"Effect\":\"Allow\",\"Action\":\"*\",\"Principal\":{\"AWS\":\"arn:aws:iam::" A ":user/*\"}"), "Invalid" },
-        { STATEMENT("\"Effect\":\"Allow\",\"Action\":\"*\",\"Principal\":{\"AWS\":\"11111111111\"}"), "Invalid principal" },
+        { STATEMENT("\"Effect\":\"Allow\",\"Action\":\"*\",\"Principal\":{\"AWS\":\"*\",\"AWS\":\"*\"}"),
+            "there twice" },
+        { STATEMENT("\"Effect\":\"Allow\",\"Action\":\"*\",\"Principal\":{\"AWS\":\"alice\"}"),
+            "Invalid principal 'alice'" },
+        { STATEMENT("\"Effect\":\"Allow\",\"Action\":\"*\",\"Principal\":{\"AWS\":\"arn:aws:iam::" A ":user/*\"}"),
+            "Invalid" },
+        { STATEMENT("\"Effect\":\"Allow\",\"Action\":\"*\",\"Principal\":{\"AWS\":\"11111111111\"}"),
+            "Invalid principal" },
         { STATEMENT(ALLOW_ALL ",\"Condition\":[]"), "Condition must be an object" },
         { CONDITION("\"StringEqual\":{\"a\":\"b\"}"), "'StringEqual' is not a condition operator" },
         { CONDITION("\"stringequals\":{\"a\":\"b\"}"), "is not a condition operator" },
@@ -195,7 +214,8 @@ static void too_many_wildcards_are_refused(void **state)
         char many[256] = "";
         for (int index = 0; index < stars; index++)
             many[index] = index % 2 ? '?' : '*';
-        snprintf(json, sizeof json, "{\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"*\",\"Resource\":\"%s\"}}", many);
+        snprintf(
+            json, sizeof json, "{\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"*\",\"Resource\":\"%s\"}}", many);
         struct policy *p = NULL;
         struct slice sentence;
         assert_int_equal(policy_parse(slice_str(json), &p, &sentence, &memory).code, stars > 128 ? ERR_BAD : 0);
@@ -213,7 +233,8 @@ static void named_principals_are_known(void **state)
     policy_free(p);
 }
 
-/* ---- evaluating one statement ------------------------------------------------------------------------------------------- */
+/* ---- evaluating one statement
+ * ------------------------------------------------------------------------------------------- */
 
 enum { KEYS_MAX = 4, VALUES_MAX = 4 };
 
@@ -238,7 +259,8 @@ static void read_context(const char *text, struct test_context *c)
     c->context = (struct policy_context){ c->keys, count };
 }
 
-static enum policy_effect evaluate(const char *json, enum who who, const char *action, const char *resource, const char *context)
+static enum policy_effect evaluate(
+    const char *json, enum who who, const char *action, const char *resource, const char *context)
 {
     struct test_context c;
     struct policy *p = parse(json);
@@ -295,7 +317,8 @@ static void actions_and_resources_match(void **state)
     };
     for (size_t row = 0; row < ARRAY_COUNT(rows); row++) {
         char json[512];
-        snprintf(json, sizeof json, "{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Principal\":\"*\",%s}}",
+        snprintf(json, sizeof json,
+            "{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Principal\":\"*\",%s}}",
             rows[row].elements);
         enum policy_effect effect = evaluate(json, USER_A, rows[row].action, rows[row].resource, "");
         if (effect != (rows[row].is_match ? POLICY_ALLOW : POLICY_NO_MATCH))
@@ -325,7 +348,8 @@ static void wildcards_in_values_are_literal(void **state)
     assert_int_equal(evaluate(json, USER_A, "a:b", "r", "a=x*;b=x*"), POLICY_ALLOW);
 }
 
-/* ---- conditions --------------------------------------------------------------------------------------------------------- */
+/* ---- conditions
+ * --------------------------------------------------------------------------------------------------------- */
 
 static const struct condition_row {
     const char *condition, *context;
@@ -333,47 +357,33 @@ static const struct condition_row {
 } condition_rows[] = {
     { "\"StringEquals\":{\"a\":\"x\"}", "a=x", true },
     { "\"StringEquals\":{\"a\":\"x\"}", "A=x", true }, /* names of keys have no case */
-    { "\"StringEquals\":{\"a\":\"x\"}", "a=X", false },
-    { "\"StringEquals\":{\"a\":\"x\"}", "", false },
-    { "\"StringEquals\":{\"a\":\"x*\"}", "a=xy", false },
-    { "\"StringEquals\":{\"a\":\"x*\"}", "a=x*", true },
+    { "\"StringEquals\":{\"a\":\"x\"}", "a=X", false }, { "\"StringEquals\":{\"a\":\"x\"}", "", false },
+    { "\"StringEquals\":{\"a\":\"x*\"}", "a=xy", false }, { "\"StringEquals\":{\"a\":\"x*\"}", "a=x*", true },
     { "\"StringEquals\":{\"a\":[\"x\",\"y\"]}", "a=y", true },
     { "\"StringEquals\":{\"a\":[\"x\",\"y\"]}", "a=z", false },
     { "\"StringEquals\":{\"a\":\"x\",\"b\":\"y\"}", "a=x;b=y", true },
     { "\"StringEquals\":{\"a\":\"x\",\"b\":\"y\"}", "a=x;b=z", false },
     { "\"StringEquals\":{\"a\":\"x\"},\"StringLike\":{\"b\":\"y\"}", "a=x;b=z", false },
-    { "\"StringEquals\":{\"a\":\"${b}\"}", "a=x;b=x", true },
-    { "\"StringEquals\":{\"a\":\"${b}\"}", "a=x", false },
+    { "\"StringEquals\":{\"a\":\"${b}\"}", "a=x;b=x", true }, { "\"StringEquals\":{\"a\":\"${b}\"}", "a=x", false },
     { "\"StringEquals\":{\"a\":\"${b}\"}", "a=x;b=x,y", false }, /* of several values none stands for the variable */
-    { "\"StringNotEquals\":{\"a\":\"${b}\"}", "a=x", true },
-    { "\"StringEquals\":{\"a\":5}", "a=5", true },
-    { "\"StringEquals\":{\"a\":true}", "a=true", true },
-    { "\"StringNotEquals\":{\"a\":\"x\"}", "a=y", true },
+    { "\"StringNotEquals\":{\"a\":\"${b}\"}", "a=x", true }, { "\"StringEquals\":{\"a\":5}", "a=5", true },
+    { "\"StringEquals\":{\"a\":true}", "a=true", true }, { "\"StringNotEquals\":{\"a\":\"x\"}", "a=y", true },
     { "\"StringNotEquals\":{\"a\":\"x\"}", "a=x", false },
     { "\"StringNotEquals\":{\"a\":[\"x\",\"y\"]}", "a=y", false },
-    { "\"StringNotEquals\":{\"a\":[\"x\",\"y\"]}", "a=z", true },
-    { "\"StringNotEquals\":{\"a\":\"x\"}", "", true },
+    { "\"StringNotEquals\":{\"a\":[\"x\",\"y\"]}", "a=z", true }, { "\"StringNotEquals\":{\"a\":\"x\"}", "", true },
     { "\"StringNotEquals\":{\"a\":\"x\"}", "a=x,y", false },
     { "\"StringEqualsIgnoreCase\":{\"a\":\"xY\"}", "a=Xy", true },
     { "\"StringEqualsIgnoreCase\":{\"a\":\"xY\"}", "a=Xz", false },
     { "\"StringNotEqualsIgnoreCase\":{\"a\":\"xY\"}", "a=Xy", false },
     { "\"StringNotEqualsIgnoreCase\":{\"a\":\"xY\"}", "a=Xz", true },
-    { "\"StringLike\":{\"a\":\"x*\"}", "a=xyz", true },
-    { "\"StringLike\":{\"a\":\"x?z\"}", "a=x\xc3\xa9z", true },
-    { "\"StringLike\":{\"a\":\"x?z\"}", "a=xz", false },
-    { "\"StringLike\":{\"a\":\"*\"}", "a=", true },
-    { "\"StringLike\":{\"a\":\"\"}", "a=", true },
-    { "\"StringLike\":{\"a\":\"?\"}", "a=", false },
-    { "\"StringNotLike\":{\"a\":\"x*\"}", "a=xyz", false },
-    { "\"StringNotLike\":{\"a\":\"x*\"}", "a=yz", true },
-    { "\"StringNotLike\":{\"a\":\"x*\"}", "", true },
-    { "\"NumericEquals\":{\"a\":10}", "a=10.0", true },
-    { "\"NumericEquals\":{\"a\":\"10\"}", "a=11", false },
-    { "\"NumericEquals\":{\"a\":\"10\"}", "a=ten", false },
-    { "\"NumericNotEquals\":{\"a\":\"10\"}", "a=11", true },
-    { "\"NumericNotEquals\":{\"a\":\"10\"}", "a=10", false },
-    { "\"NumericNotEquals\":{\"a\":\"10\"}", "a=ten", true },
-    { "\"NumericLessThan\":{\"a\":\"10\"}", "a=9.5", true },
+    { "\"StringLike\":{\"a\":\"x*\"}", "a=xyz", true }, { "\"StringLike\":{\"a\":\"x?z\"}", "a=x\xc3\xa9z", true },
+    { "\"StringLike\":{\"a\":\"x?z\"}", "a=xz", false }, { "\"StringLike\":{\"a\":\"*\"}", "a=", true },
+    { "\"StringLike\":{\"a\":\"\"}", "a=", true }, { "\"StringLike\":{\"a\":\"?\"}", "a=", false },
+    { "\"StringNotLike\":{\"a\":\"x*\"}", "a=xyz", false }, { "\"StringNotLike\":{\"a\":\"x*\"}", "a=yz", true },
+    { "\"StringNotLike\":{\"a\":\"x*\"}", "", true }, { "\"NumericEquals\":{\"a\":10}", "a=10.0", true },
+    { "\"NumericEquals\":{\"a\":\"10\"}", "a=11", false }, { "\"NumericEquals\":{\"a\":\"10\"}", "a=ten", false },
+    { "\"NumericNotEquals\":{\"a\":\"10\"}", "a=11", true }, { "\"NumericNotEquals\":{\"a\":\"10\"}", "a=10", false },
+    { "\"NumericNotEquals\":{\"a\":\"10\"}", "a=ten", true }, { "\"NumericLessThan\":{\"a\":\"10\"}", "a=9.5", true },
     { "\"NumericLessThan\":{\"a\":\"10\"}", "a=10", false },
     { "\"NumericLessThanEquals\":{\"a\":\"10\"}", "a=10", true },
     { "\"NumericLessThanEquals\":{\"a\":\"10\"}", "a=10.1", false },
@@ -395,10 +405,8 @@ static const struct condition_row {
     { "\"DateGreaterThan\":{\"a\":\"2026-01-31T10:00:00Z\"}", "a=2026-01-31T10:00:00Z", false },
     { "\"DateGreaterThanEquals\":{\"a\":\"2026-01-31T10:00:00Z\"}", "a=2026-01-31T10:00:00Z", true },
     { "\"DateGreaterThanEquals\":{\"a\":\"2026-01-31T10:00:00Z\"}", "a=2026-01-31T09:59:59Z", false },
-    { "\"Bool\":{\"a\":\"true\"}", "a=True", true },
-    { "\"Bool\":{\"a\":true}", "a=false", false },
-    { "\"Bool\":{\"a\":\"false\"}", "", false },
-    { "\"BinaryEquals\":{\"a\":\"QUI=\"}", "a=QUI=", true },
+    { "\"Bool\":{\"a\":\"true\"}", "a=True", true }, { "\"Bool\":{\"a\":true}", "a=false", false },
+    { "\"Bool\":{\"a\":\"false\"}", "", false }, { "\"BinaryEquals\":{\"a\":\"QUI=\"}", "a=QUI=", true },
     { "\"BinaryEquals\":{\"a\":\"QUI=\"}", "a=QUJD", false },
     { "\"IpAddress\":{\"a\":\"10.1.0.0/16\"}", "a=10.1.255.255", true },
     { "\"IpAddress\":{\"a\":\"10.1.0.0/16\"}", "a=10.2.0.0", false },
@@ -432,14 +440,11 @@ static const struct condition_row {
     { "\"ArnNotEquals\":{\"a\":\"arn:aws:sns:*:*:t\"}", "a=arn:aws:sns:x:y:t", false },
     { "\"ArnNotLike\":{\"a\":\"arn:aws:sns:*:*:t\"}", "a=arn:aws:sns:x:y:u", true },
     { "\"ArnNotLike\":{\"a\":\"arn:aws:sns\"}", "a=arn:aws:sns:x:y:u", true },
-    { "\"Null\":{\"a\":\"true\"}", "", true },
-    { "\"Null\":{\"a\":\"true\"}", "a=x", false },
-    { "\"Null\":{\"a\":false}", "a=x", true },
-    { "\"Null\":{\"a\":\"False\"}", "", false },
+    { "\"Null\":{\"a\":\"true\"}", "", true }, { "\"Null\":{\"a\":\"true\"}", "a=x", false },
+    { "\"Null\":{\"a\":false}", "a=x", true }, { "\"Null\":{\"a\":\"False\"}", "", false },
     { "\"Null\":{\"aws:PrincipalArn\":\"false\"}", "", true },
     /* IfExists */
-    { "\"StringEqualsIfExists\":{\"a\":\"x\"}", "", true },
-    { "\"StringEqualsIfExists\":{\"a\":\"x\"}", "a=x", true },
+    { "\"StringEqualsIfExists\":{\"a\":\"x\"}", "", true }, { "\"StringEqualsIfExists\":{\"a\":\"x\"}", "a=x", true },
     { "\"StringEqualsIfExists\":{\"a\":\"x\"}", "a=y", false },
     { "\"NumericLessThanIfExists\":{\"a\":\"1\"}", "", true },
     { "\"BoolIfExists\":{\"a\":\"true\"}", "a=false", false },
@@ -494,8 +499,9 @@ static void keys_of_other_callers(void **state)
         { SESSION_A, "\"ArnEquals\":{\"aws:PrincipalArn\":\"arn:aws:iam::" A ":role/reader\"}", true },
         { SESSION_A, "\"StringEquals\":{\"aws:PrincipalType\":\"AssumedRole\"}", true },
         { FEDERATED_A, "\"StringEquals\":{\"aws:PrincipalType\":\"FederatedUser\"}", true },
-        { ANONYMOUS, "\"Null\":{\"aws:PrincipalArn\":\"true\",\"aws:userid\":\"true\",\"aws:PrincipalAccount\":\"true\","
-                     "\"aws:PrincipalType\":\"true\",\"aws:PrincipalIsAWSService\":\"true\"}",
+        { ANONYMOUS,
+            "\"Null\":{\"aws:PrincipalArn\":\"true\",\"aws:userid\":\"true\",\"aws:PrincipalAccount\":\"true\","
+            "\"aws:PrincipalType\":\"true\",\"aws:PrincipalIsAWSService\":\"true\"}",
             true },
         { ANONYMOUS, "\"StringEquals\":{\"aws:ResourceAccount\":\"" A "\"}", true },
         { SNS, "\"Bool\":{\"aws:PrincipalIsAWSService\":\"true\"}", true },
@@ -510,7 +516,8 @@ static void keys_of_other_callers(void **state)
     }
 }
 
-/* ---- who is let in ------------------------------------------------------------------------------------------------------ */
+/* ---- who is let in
+ * ------------------------------------------------------------------------------------------------------ */
 
 #define BIT(who) (1u << (who))
 #define EVERYBODY (BIT(WHO) - 1)
@@ -531,14 +538,17 @@ static const struct decision_row {
     { POLICY("Allow", "\"Principal\":{\"AWS\":\"arn:aws:iam::" A ":user/x/alice\"}"), OWNERS | BIT(USER_A) },
     { POLICY("Allow", "\"Principal\":{\"AWS\":\"arn:aws:iam::" A ":user/alice\"}"), OWNERS },
     { POLICY("Allow", "\"Principal\":{\"AWS\":\"AIDAAAAAAAAAAAAAAAAAA\"}"), OWNERS | BIT(USER_A) },
-    { POLICY("Allow", "\"Principal\":{\"AWS\":\"arn:aws:sts::" A ":assumed-role/reader/s1\"}"), OWNERS | BIT(SESSION_A) },
+    { POLICY("Allow", "\"Principal\":{\"AWS\":\"arn:aws:sts::" A ":assumed-role/reader/s1\"}"),
+        OWNERS | BIT(SESSION_A) },
     { POLICY("Allow", "\"Principal\":{\"AWS\":\"arn:aws:sts::" A ":assumed-role/reader/s2\"}"), OWNERS },
     { POLICY("Allow", "\"Principal\":{\"AWS\":\"arn:aws:iam::" A ":role/reader\"}"), OWNERS | BIT(SESSION_A) },
     { POLICY("Allow", "\"Principal\":{\"AWS\":\"arn:aws:iam::" A ":role/path/reader\"}"), OWNERS | BIT(SESSION_A) },
     { POLICY("Allow", "\"Principal\":{\"AWS\":\"arn:aws:iam::" A ":role/bookreader\"}"), OWNERS },
-    { POLICY("Allow", "\"Principal\":{\"Federated\":\"arn:aws:sts::" A ":federated-user/fred\"}"), OWNERS | BIT(FEDERATED_A) },
+    { POLICY("Allow", "\"Principal\":{\"Federated\":\"arn:aws:sts::" A ":federated-user/fred\"}"),
+        OWNERS | BIT(FEDERATED_A) },
     { POLICY("Allow", "\"Principal\":{\"AWS\":\"" B "\"}"), OWNERS | BIT(ROOT_B) },
-    { POLICY("Allow", "\"Principal\":{\"AWS\":\"arn:aws:iam::" B ":user/bob\"}"), OWNERS }, /* no identity side across accounts */
+    { POLICY("Allow", "\"Principal\":{\"AWS\":\"arn:aws:iam::" B ":user/bob\"}"),
+        OWNERS }, /* no identity side across accounts */
     { POLICY("Allow", "\"Principal\":{\"AWS\":\"arn:aws:iam::" B ":role/reader\"}"), OWNERS },
     { POLICY("Allow", "\"Principal\":{\"AWS\":[\"" B "\",\"arn:aws:iam::" A ":user/x/alice\"]}"),
         OWNERS | BIT(ROOT_B) | BIT(USER_A) },
@@ -551,28 +561,35 @@ static const struct decision_row {
     { "{\"Statement\":{\"Effect\":\"Deny\",\"Action\":\"*\",\"Resource\":\"*\"}}", 0 },
     { POLICY("Deny", "\"Principal\":{\"AWS\":\"" A "\"}"), 0 },
     { POLICY("Deny", "\"Principal\":{\"AWS\":\"" B "\"}"), OWNERS },
-    { "{\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"*\"},{\"Effect\":\"Deny\",\"Principal\":{\"AWS\":\"" A
-      "\"},\"Action\":\"*\"}]}",
+    { "{\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"*\"},{\"Effect\":\"Deny\",\"Principal\":{"
+      "\"AWS\":\"" A "\"},\"Action\":\"*\"}]}",
         BIT(ROOT_B) | BIT(ANONYMOUS) | BIT(SNS) }, /* denying an account denies its users and sessions */
-    { "{\"Statement\":[{\"Effect\":\"Deny\",\"Principal\":{\"AWS\":\"arn:aws:iam::" A ":user/x/alice\"},\"Action\":\"*\"},"
+    { "{\"Statement\":[{\"Effect\":\"Deny\",\"Principal\":{\"AWS\":\"arn:aws:iam::" A
+      ":user/x/alice\"},\"Action\":\"*\"},"
       "{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"*\"}]}",
         EVERYBODY & ~(BIT(USER_A) | BIT(USER_B) | BIT(SESSION_B)) },
     /* NotPrincipal with Deny spares whom it names with the account (and the role of a session) */
     { POLICY("Deny", "\"NotPrincipal\":{\"AWS\":\"" A "\"}"), OWNERS },
     { POLICY("Deny", "\"NotPrincipal\":{\"AWS\":\"" B "\"}"), 0 },
-    { "{\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"*\"},{\"Effect\":\"Deny\",\"NotPrincipal\":"
+    { "{\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"*\"},{\"Effect\":\"Deny\","
+      "\"NotPrincipal\":"
       "{\"AWS\":[\"arn:aws:iam::" A ":user/x/alice\"]},\"Action\":\"*\"}]}",
         0 },
-    { "{\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"*\"},{\"Effect\":\"Deny\",\"NotPrincipal\":"
+    { "{\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"*\"},{\"Effect\":\"Deny\","
+      "\"NotPrincipal\":"
       "{\"AWS\":[\"arn:aws:iam::" A ":user/x/alice\",\"" A "\"]},\"Action\":\"*\"}]}",
         OWNERS | BIT(USER_A) },
-    { "{\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"*\"},{\"Effect\":\"Deny\",\"NotPrincipal\":"
+    { "{\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"*\"},{\"Effect\":\"Deny\","
+      "\"NotPrincipal\":"
       "{\"AWS\":[\"arn:aws:iam::" A ":role/reader\",\"" A "\"]},\"Action\":\"*\"}]}",
         OWNERS },
-    { "{\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"*\"},{\"Effect\":\"Deny\",\"NotPrincipal\":"
-      "{\"AWS\":[\"arn:aws:iam::" A ":role/reader\",\"arn:aws:sts::" A ":assumed-role/reader/s1\",\"" A "\"]},\"Action\":\"*\"}]}",
+    { "{\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"*\"},{\"Effect\":\"Deny\","
+      "\"NotPrincipal\":"
+      "{\"AWS\":[\"arn:aws:iam::" A ":role/reader\",\"arn:aws:sts::" A ":assumed-role/reader/s1\",\"" A
+      "\"]},\"Action\":\"*\"}]}",
         OWNERS | BIT(SESSION_A) },
-    { "{\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"*\"},{\"Effect\":\"Deny\",\"NotPrincipal\":"
+    { "{\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"*\"},{\"Effect\":\"Deny\","
+      "\"NotPrincipal\":"
       "{\"Service\":\"sns.amazonaws.com\"},\"Action\":\"*\"}]}",
         BIT(SNS) },
     /* NotPrincipal with Allow: everybody it does not name at all */
@@ -623,8 +640,9 @@ static void deny_wins_in_any_order(void **state)
     };
     for (size_t row = 0; row < ARRAY_COUNT(rows); row++)
         assert_int_equal(evaluate(rows[row], USER_A, "a:b", "r", ""), POLICY_DENY);
-    assert_int_equal(evaluate("{\"Statement\":[{" ALLOW_ALL "},{\"Effect\":\"Deny\",\"Principal\":\"*\",\"Action\":\"a:c\"}]}",
-                         USER_A, "a:b", "r", ""),
+    assert_int_equal(
+        evaluate("{\"Statement\":[{" ALLOW_ALL "},{\"Effect\":\"Deny\",\"Principal\":\"*\",\"Action\":\"a:c\"}]}",
+            USER_A, "a:b", "r", ""),
         POLICY_ALLOW);
 }
 

@@ -1,5 +1,5 @@
-/* sigv4_test.c: the vectors of test/vectors/sigv4.txt verify, in every equivalent spelling; with any byte changed none does;
- * malformed signatures are told apart; what sigv4_sign makes is what sigv4_verify takes.
+/* sigv4_test.c: the vectors of test/vectors/sigv4.txt verify, in every equivalent spelling; with any byte changed none
+ * does; malformed signatures are told apart; what sigv4_sign makes is what sigv4_verify takes.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,7 +28,8 @@ static struct arena memory; /* of the vectors */
 static struct vector vectors[VECTORS_MAX];
 static size_t vector_count;
 
-/* ---- vectors ------------------------------------------------------------------------------------------------------ */
+/* ---- vectors ------------------------------------------------------------------------------------------------------
+ */
 
 static struct slice read_whole(const char *path)
 {
@@ -153,9 +154,11 @@ static void vectors_verify(void **state)
         expect(&vectors[index], SIGV4_OK, "as it is");
 }
 
-/* ---- any change is refused ---------------------------------------------------------------------------------------- */
+/* ---- any change is refused ----------------------------------------------------------------------------------------
+ */
 
-/* Flips one bit of each byte in turn. 0x10 never turns a byte into an equivalent spelling (case, '.' and '/', blanks). */
+/* Flips one bit of each byte in turn. 0x10 never turns a byte into an equivalent spelling (case, '.' and '/', blanks).
+ */
 static void refuse_flips(struct vector *v, struct slice *part, const char *what)
 {
     struct slice whole = *part;
@@ -255,7 +258,8 @@ static void every_bit_of_signature_and_body_counts(void **state)
     assert_int_equal(check(&v), SIGV4_MISMATCH);
 }
 
-/* ---- equivalent spellings are accepted ------------------------------------------------------------------------------ */
+/* ---- equivalent spellings are accepted ------------------------------------------------------------------------------
+ */
 
 static struct slice changed_case(struct slice s)
 {
@@ -372,7 +376,8 @@ static void plus_is_a_blank_in_the_query(void **state)
     expect(&v, SIGV4_MISMATCH, "plus for a plus");
 }
 
-/* ---- what is malformed -------------------------------------------------------------------------------------------- */
+/* ---- what is malformed --------------------------------------------------------------------------------------------
+ */
 
 #define HOST "Host: h\n"
 #define DATE "X-Amz-Date: 20150830T123600Z\n"
@@ -381,7 +386,7 @@ static void plus_is_a_blank_in_the_query(void **state)
 #define SIGNED "SignedHeaders=host;x-amz-date"
 #define AUTH "Authorization: AWS4-HMAC-SHA256 Credential=" SCOPE ", " SIGNED ", Signature=" HEX "\n"
 #define PRESIGNED(credential, date, expires)                                                                           \
-    "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=" credential "&X-Amz-Date=" date "&X-Amz-Expires=" expires       \
+    "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=" credential "&X-Amz-Date=" date "&X-Amz-Expires=" expires      \
     "&X-Amz-SignedHeaders=host&X-Amz-Signature=" HEX
 #define SCOPE_ESCAPED "AKID%2F20150830%2Fus-east-1%2Fsqs%2Faws4_request"
 
@@ -393,7 +398,8 @@ static const struct malformed_row {
     /* well formed, and nothing at all */
     { HOST DATE AUTH, "", SIGV4_OK, "" },
     { HOST, PRESIGNED(SCOPE_ESCAPED, "20150830T123600Z", "60"), SIGV4_OK, "" },
-    { HOST DATE "Authorization: AWS4-HMAC-SHA256 Signature=" HEX ",Credential=" SCOPE "," SIGNED "\n", "", SIGV4_OK, "" },
+    { HOST DATE "Authorization: AWS4-HMAC-SHA256 Signature=" HEX ",Credential=" SCOPE "," SIGNED "\n", "", SIGV4_OK,
+        "" },
     { HOST DATE, "Action=x", SIGV4_NONE, "" },
     { HOST, "X-Amz-Date=1&X-Amz-Expires=2&X-Amz-SignedHeaders=x", SIGV4_NONE, "" },
     { HOST DATE AUTH, "X-Amz-Date=1&X-Amz-Expires=x&X-Amz-SignedHeaders=x&X-Amz-Security-Token=t", SIGV4_OK, "" },
@@ -403,7 +409,8 @@ static const struct malformed_row {
     { HOST DATE AUTH, "%58-Amz-Signature=1", SIGV4_INCOMPLETE, "signed twice" },
     { HOST DATE AUTH AUTH, "", SIGV4_INCOMPLETE, "'authorization' more than once" },
     { HOST DATE DATE AUTH, "", SIGV4_INCOMPLETE, "'x-amz-date' more than once" },
-    { HOST, PRESIGNED(SCOPE_ESCAPED, "20150830T123600Z", "60") "&X-Amz-Expires=7", SIGV4_INCOMPLETE, "'X-Amz-Expires' more" },
+    { HOST, PRESIGNED(SCOPE_ESCAPED, "20150830T123600Z", "60") "&X-Amz-Expires=7", SIGV4_INCOMPLETE,
+        "'X-Amz-Expires' more" },
     /* Authorization */
     { HOST DATE "Authorization:\n", "", SIGV4_INCOMPLETE, "Unsupported AWS 'algorithm': ''" },
     { HOST DATE "Authorization: Basic dGVzdDp0ZXN0\n", "", SIGV4_INCOMPLETE, "'algorithm': 'Basic'" },
@@ -414,15 +421,17 @@ static const struct malformed_row {
         "requires 'Signature'" },
     { HOST DATE "Authorization: AWS4-HMAC-SHA256 Credential=" SCOPE ", " SIGNED ", Signature\n", "", SIGV4_INCOMPLETE,
         "'Signature' not a valid key=value pair" },
-    { HOST DATE "Authorization: AWS4-HMAC-SHA256 Credential=" SCOPE ", " SIGNED ", Signature=" HEX ", Signature=" HEX "\n", "",
-        SIGV4_INCOMPLETE, "'Signature' more than once" },
-    { HOST DATE "Authorization: AWS4-HMAC-SHA256 Credential=" SCOPE ", " SIGNED ", Signature=abc\n", "", SIGV4_INCOMPLETE,
-        "64 hexadecimal digits" },
+    { HOST DATE "Authorization: AWS4-HMAC-SHA256 Credential=" SCOPE ", " SIGNED ", Signature=" HEX ", Signature=" HEX
+                "\n",
+        "", SIGV4_INCOMPLETE, "'Signature' more than once" },
+    { HOST DATE "Authorization: AWS4-HMAC-SHA256 Credential=" SCOPE ", " SIGNED ", Signature=abc\n", "",
+        SIGV4_INCOMPLETE, "64 hexadecimal digits" },
     { HOST DATE "Authorization: AWS4-HMAC-SHA256 Credential=" SCOPE ", " SIGNED ", Other=1, Signature=" HEX "\n", "",
         SIGV4_INCOMPLETE, "'Other' not a valid" },
     { HOST DATE "Authorization: AWS4-HMAC-SHA256 \xff\xfe=1\n", "", SIGV4_INCOMPLETE, "'\?\?' not a valid" },
-    /* the scope */
-#define WITH_SCOPE(scope) HOST DATE "Authorization: AWS4-HMAC-SHA256 Credential=" scope ", " SIGNED ", Signature=" HEX "\n"
+/* the scope */
+#define WITH_SCOPE(scope)                                                                                              \
+    HOST DATE "Authorization: AWS4-HMAC-SHA256 Credential=" scope ", " SIGNED ", Signature=" HEX "\n"
     { WITH_SCOPE(""), "", SIGV4_INCOMPLETE, "exactly 5 slash-delimited elements" },
     { WITH_SCOPE("AKID/20150830/us-east-1/aws4_request"), "", SIGV4_INCOMPLETE, "exactly 5" },
     { WITH_SCOPE("AK/ID/20150830/us-east-1/sqs/aws4_request"), "", SIGV4_INCOMPLETE, "exactly 5" },
@@ -431,7 +440,8 @@ static const struct malformed_row {
     { WITH_SCOPE("AKID/20150830/us east/sqs/aws4_request"), "", SIGV4_INCOMPLETE, "valid region, not 'us east'" },
     { WITH_SCOPE("AKID/20150830/" HEX "/sqs/aws4_request"), "", SIGV4_INCOMPLETE, "valid region" },
     { WITH_SCOPE("AKID/20150830/us-east-1/s.q/aws4_request"), "", SIGV4_INCOMPLETE, "valid service, not 's.q'" },
-    { WITH_SCOPE("AKID/20150830/us-east-1/sqs/aws3_request"), "", SIGV4_INCOMPLETE, "'aws4_request', not 'aws3_request'" },
+    { WITH_SCOPE("AKID/20150830/us-east-1/sqs/aws3_request"), "", SIGV4_INCOMPLETE,
+        "'aws4_request', not 'aws3_request'" },
     { WITH_SCOPE("AKID/20150831/us-east-1/sqs/aws4_request"), "", SIGV4_INCOMPLETE, "'20150831' != '20150830'" },
     { WITH_SCOPE("AKID/2015083/us-east-1/sqs/aws4_request"), "", SIGV4_INCOMPLETE, "'2015083' != '20150830'" },
     /* the date */
@@ -446,8 +456,9 @@ static const struct malformed_row {
     { HOST "Date: Sun, 30 Xxx 2015 12:36:00 GMT\n" DATE_ONLY, "", SIGV4_INCOMPLETE, "'basic format'" },
     { HOST "Date: Sun, 31 Feb 2015 12:36:00 GMT\n" DATE_ONLY, "", SIGV4_INCOMPLETE, "'basic format'" },
     { HOST "Date: Sunday, 30 Aug 2015\n" DATE_ONLY, "", SIGV4_INCOMPLETE, "'basic format'" },
-    /* signed headers */
-#define WITH_SIGNED(list) "Authorization: AWS4-HMAC-SHA256 Credential=" SCOPE ", SignedHeaders=" list ", Signature=" HEX "\n"
+/* signed headers */
+#define WITH_SIGNED(list)                                                                                              \
+    "Authorization: AWS4-HMAC-SHA256 Credential=" SCOPE ", SignedHeaders=" list ", Signature=" HEX "\n"
     { HOST DATE WITH_SIGNED(""), "", SIGV4_INCOMPLETE, "in ascending order" },
     { HOST DATE WITH_SIGNED("x-amz-date;host"), "", SIGV4_INCOMPLETE, "in ascending order" },
     { HOST DATE WITH_SIGNED("host;host;x-amz-date"), "", SIGV4_INCOMPLETE, "in ascending order" },
@@ -458,11 +469,14 @@ static const struct malformed_row {
     { HOST DATE WITH_SIGNED("x-amz-date"), "", SIGV4_INCOMPLETE, "'Host' must be a 'SignedHeader'" },
     { HOST DATE WITH_SIGNED("host"), "", SIGV4_INCOMPLETE, "'X-Amz-Date' must be a 'SignedHeader'" },
     { HOST DATE "X-AMZ-Target: a\n" AUTH, "", SIGV4_INCOMPLETE, "'X-AMZ-Target' must be a 'SignedHeader'" },
-    { HOST "X-Amz-Meta: a\n", PRESIGNED(SCOPE_ESCAPED, "20150830T123600Z", "60"), SIGV4_INCOMPLETE, "'X-Amz-Meta' must be" },
-    { HOST DATE "X-Amzn-Trace-Id: a\nX-Amz: b\nX-Amz-Security-Token: c\nX-Amz-Content-Sha256: " HEX "\n" AUTH, "", SIGV4_OK, "" },
+    { HOST "X-Amz-Meta: a\n", PRESIGNED(SCOPE_ESCAPED, "20150830T123600Z", "60"), SIGV4_INCOMPLETE,
+        "'X-Amz-Meta' must be" },
+    { HOST DATE "X-Amzn-Trace-Id: a\nX-Amz: b\nX-Amz-Security-Token: c\nX-Amz-Content-Sha256: " HEX "\n" AUTH, "",
+        SIGV4_OK, "" },
     /* the body's hash */
     { HOST DATE "X-Amz-Content-Sha256: UNSIGNED-PAYLOAD\n" AUTH, "", SIGV4_INCOMPLETE, "not 'UNSIGNED-PAYLOAD'" },
-    { HOST DATE "X-Amz-Content-Sha256: STREAMING-AWS4-HMAC-SHA256-PAYLOAD\n" AUTH, "", SIGV4_INCOMPLETE, "not 'STREAMING" },
+    { HOST DATE "X-Amz-Content-Sha256: STREAMING-AWS4-HMAC-SHA256-PAYLOAD\n" AUTH, "", SIGV4_INCOMPLETE,
+        "not 'STREAMING" },
     { HOST DATE "X-Amz-Content-Sha256:\n" AUTH, "", SIGV4_INCOMPLETE, "not ''" },
     /* query parameters */
     { HOST, "X-Amz-Signature=" HEX, SIGV4_INCOMPLETE, "must include 'X-Amz-Algorithm'" },
@@ -499,7 +513,9 @@ static void malformed_is_told(void **state)
     for (size_t index = 0; index < ARRAY_COUNT(malformed_rows); index++) {
         const struct malformed_row *row = &malformed_rows[index];
         struct sigv4_header headers[HEADERS_MAX];
-        struct sigv4_request r = { .method = SLICE("GET"), .path = SLICE("/"), .query = slice_str(row->query), .headers = headers };
+        struct sigv4_request r = {
+            .method = SLICE("GET"), .path = SLICE("/"), .query = slice_str(row->query), .headers = headers
+        };
         struct sigv4 s;
         r.header_count = read_headers(row->headers, headers);
         enum sigv4_result result = sigv4_parse(&r, 1440938160, WINDOW_S, &memory, &s);
@@ -528,7 +544,8 @@ static void parts_are_read(void **state)
     assert_int_equal(s.date_s, 1440938160);
 }
 
-/* ---- time --------------------------------------------------------------------------------------------------------- */
+/* ---- time ---------------------------------------------------------------------------------------------------------
+ */
 
 static void window_is_kept(void **state)
 {
@@ -543,7 +560,8 @@ static void window_is_kept(void **state)
         { "get-vanilla", 901, SIGV4_SKEWED,
             "Signature expired: 20150830T123600Z is now earlier than 20150830T123601Z (20150830T125101Z - 15 min.)" },
         { "get-vanilla", -901, SIGV4_SKEWED,
-            "Signature not yet current: 20150830T123600Z is still later than 20150830T123559Z (20150830T122059Z + 15 min.)" },
+            "Signature not yet current: 20150830T123600Z is still later than 20150830T123559Z (20150830T122059Z + 15 "
+            "min.)" },
         { "header-date", 901, SIGV4_SKEWED, "Signature expired: 20150830T123600Z" },
         { "get-vanilla", 1000000000, SIGV4_SKEWED, "Signature expired" },
         { "presigned-plain", 3600, SIGV4_OK, "" },
@@ -564,14 +582,17 @@ static void window_is_kept(void **state)
     }
 }
 
-/* ---- signing ------------------------------------------------------------------------------------------------------ */
+/* ---- signing ------------------------------------------------------------------------------------------------------
+ */
 
 static void documented_signing_key(void **state)
 {
-    /* AWS General Reference, "Examples of how to derive a signing key": HMAC of nothing stands in for showing the key */
+    /* AWS General Reference, "Examples of how to derive a signing key": HMAC of nothing stands in for showing the key
+     */
     uint8_t key[SHA256_BYTES], expected[SHA256_BYTES], actual[SHA256_BYTES];
     struct hmac_key derived;
-    assert_true(text_parse_hex(SLICE("f4780e2d9f65fa895f9c67b32ce1baf0b0d8a43505a000a1a9e090d414db404d"), key, sizeof key));
+    assert_true(
+        text_parse_hex(SLICE("f4780e2d9f65fa895f9c67b32ce1baf0b0d8a43505a000a1a9e090d414db404d"), key, sizeof key));
     hmac_sha256(slice_of(key, sizeof key), SLICE("x"), expected);
     struct signing_scope scope = { SLICE("20120215"), SLICE("us-east-1"), SLICE("iam") };
     for (int round = 0; round < 2; round++) { /* derived, then from the cache */
@@ -625,7 +646,9 @@ static void signed_requests_verify(void **state)
             .headers = headers,
             .header_count = 3,
         };
-        struct vector v = { .name = SLICE("signed"), .secret = SLICE("test"), .body = SLICE("{}"), .now_s = 1769903999 };
+        struct vector v = {
+            .name = SLICE("signed"), .secret = SLICE("test"), .body = SLICE("{}"), .now_s = 1769903999
+        };
         headers[3].name = SLICE("authorization");
         headers[3].value = sigv4_sign(&r, v.body, SLICE("test"), v.secret, SLICE("us-east-1"), SLICE("sqs"),
             SLICE("20260131T235959Z"), SLICE("host;x-amz-date;x-amz-target"), &memory);

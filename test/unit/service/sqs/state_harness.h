@@ -31,6 +31,13 @@ static uint64_t harness_monotonic(void)
     return harness_ms * 1000;
 }
 
+static void harness_entropy(void *out, size_t size) /* the same secrets in every run */
+{
+    static uint64_t counter;
+    for (size_t i = 0; i < size; i++)
+        ((uint8_t *)out)[i] = (uint8_t)(map_hash_u64(++counter) >> 24);
+}
+
 static void harness_open(const char *dir)
 {
     static struct sys with_clock;
@@ -39,6 +46,7 @@ static void harness_open(const char *dir)
     struct slice sentence = SLICE("");
     with_clock = sys_memory;
     with_clock.clock = (struct sys_clocks){ harness_wall, harness_monotonic };
+    with_clock.entropy = harness_entropy;
     sys = &with_clock;
     if (!is_registered) {
         gateway_register();
@@ -157,6 +165,19 @@ static struct call *harness_call(enum sqs_op op, const void *in)
     assert_true(harness_call_count < ARRAY_COUNT(harness_calls));
     harness_calls[harness_call_count++] = h;
     return &h->call;
+}
+
+static void harness_run_undo(struct owner *o, struct task *t)
+{
+    struct call *c = CONTAINER_OF(t, struct call, task);
+    c->owner = o;
+    c->op->undo(c, c->in, c->out);
+}
+/* As if the client had gone before the reply. */
+static inline void harness_undo(struct call *c)
+{
+    c->task.run = harness_run_undo;
+    owner_submit(owner_of(c->log), &c->task);
 }
 
 /* ---- the usual calls --------------------------------------------------------------------------------------------------- */

@@ -1,0 +1,191 @@
+/* sim.h: one history: virtual clients, the real state machines and store, a disk that fails, and a model that knows better.
+ *
+ *   seed ──> scheduler ──┬─ a client starts an operation ──> route, owner_submit ──> decided ──> model (checks) ──> held
+ *                        ├─ flush ──────────────────────────────────────────────────────────────────> durable ──> delivered
+ *                        ├─ store_step, clocks, timers, clients that vanish
+ *                        └─ crash, power loss, failed sync, full disk, flipped bits ──> recovered ──> model goes back, too
+ *
+ * The model (model.h) decides every call again from its own idea of SQS, at the moment the owner decided it, and compares
+ * what the reply says with what must be true. What a crash may take away is exactly what came after the last record that
+ * was recovered: the model forgets the same, so there are no unknown outcomes, only ones the client never learned.
+ *
+ * One thread, one store, everything random from one seed: the same seed is the same history, bit for bit.
+ */
+#ifndef MILLRACE_TEST_SIM_H
+#define MILLRACE_TEST_SIM_H
+
+#include "api/call.h"
+#include "api/owner.h"
+#include "service/sqs/sqs.h"
+#include "support/prng.h"
+#include <stdio.h>
+
+enum {
+    CALLS_MAX = 48, /* outstanding at one time */
+    HELD_MAX = 256, /* deliveries clients remember */
+    QUEUES_MAX = 8,
+    GROUPS = 5,
+    HANDLE_BYTES = 84,
+};
+
+/* ---- numbered invariants: doc/testing.md says what they mean ---------------------------------------------------------- */
+
+enum invariant {
+    INV_KEPT = 1,       /* an acknowledged send is received unless deleted, expired, purged or moved */
+    INV_NOT_INVENTED,   /* nothing is received that was not sent, byte for byte */
+    INV_DELETED,        /* an acknowledged delete never comes back */
+    INV_LEASE,          /* no second delivery while a lease lasts; delays */
+    INV_FIFO_ORDER,     /* order within a group, group lock */
+    INV_DEDUP,          /* deduplication window exact */
+    INV_COUNTS,         /* receive counts and times exact */
+    INV_FIGURES,        /* Approximate* equal the audit */
+    INV_ANSWER,         /* the answer or error the state calls for, and no other */
+    INV_WAKE,           /* no long poll sleeps beside a message it could have, or past its deadline */
+    INV_DURABLE,        /* what was durable or acknowledged is there after a crash, nothing between is missing */
+    INV_REPLAY,         /* live state = snapshot + tail = full replay */
+    INV_START,          /* a start succeeds after every crash; damage is refused or without effect */
+    INV_SPACE,          /* files follow live data */
+    INV_MOVED,          /* dead letters: moved when due, found where they went, counted once */
+    INV_REPEAT,         /* one seed, one history */
+    INV_CRASHED,        /* the server under test aborted */
+};
+
+/* ---- one seed's plan: what this history is like (swarm testing: every seed leaves something out) ------------------------ */
+
+enum op_kind {
+    DO_SEND,
+    DO_SEND_BATCH,
+    DO_RECEIVE,
+    DO_DELETE,
+    DO_DELETE_BATCH,
+    DO_VISIBILITY,
+    DO_VISIBILITY_BATCH,
+    DO_PURGE,
+    DO_CREATE,
+    DO_DELETE_QUEUE,
+    DO_SET_ATTRIBUTES,
+    DO_GET_ATTRIBUTES,
+    DO_LIST,
+    DO_TAG,
+    DO_MOVE_TASK,
+    DO_COUNT
+};
+
+struct plan {
+    uint32_t queue_count;
+    uint32_t weight[DO_COUNT];
+    uint32_t body_max, big_one_in, huge_one_in;
+    uint32_t flush, work, clock, leap, wall_jump, vanish;       /* weights of the scheduler's other choices */
+    uint32_t crash, restart, compare, disk_full, fail, flip; /* rare ones: in ten thousand steps */
+    uint32_t step_us_max;
+    bool finishes_late; /* replies are built some steps after they were decided, as by another thread */
+    bool has_fifo_only, has_standard_only;
+};
+
+/* ---- calls (calls.c) --------------------------------------------------------------------------------------------------- */
+
+enum sim_call_state { SIM_FREE, SIM_AT_OWNER, SIM_PARKED, SIM_DECIDED, SIM_HELD, SIM_CANCELLED, SIM_UNDOING };
+
+struct sim_message { /* of a batch: what the client meant */
+    uint32_t index;  /* model message it would become; or the delivery (held) it is about */
+    uint64_t argument;
+};
+struct sim_call {
+    struct call call; /* first */
+    enum sim_call_state state;
+    enum op_kind kind;
+    uint32_t queue;
+    bool is_gone;
+    uint64_t decided_ms, started_ms;
+    lsn_t decided_lsn;
+    struct sim_call *next; /* in the inbox */
+    uint32_t finish_at;    /* step, when finishes_late */
+    /* what was asked */
+    uint32_t count;
+    struct sim_message messages[10];
+    uint64_t number[6];
+    bool has_attempt;
+    /* what the model saw of a receive */
+    uint32_t got_count;
+    uint32_t got[10];
+    uint64_t got_generation[10];
+    bool is_renewal;
+};
+
+struct held { /* a delivery a client remembers */
+    bool is_used;
+    uint32_t message, queue;
+    uint64_t born, generation;
+    char handle[HANDLE_BYTES];
+};
+
+/* ---- the world ------------------------------------------------------------------------------------------------------------ */
+
+struct sim {
+    uint64_t seed;
+    uint32_t steps, step;
+    struct prng random;
+    struct plan plan;
+    struct store *store;
+    bool is_open, is_draining;
+    uint64_t now_ms;        /* the highest server time seen */
+    uint64_t history;       /* digest of everything that happened */
+    struct arena arena;     /* of opening */
+    struct sim_call *calls; /* CALLS_MAX */
+    struct sim_call *inbox_first, **inbox_last;
+    struct held held[HELD_MAX];
+    uint32_t held_count;
+    bool is_full;           /* the disk has been given a bound */
+    bool may_fail;          /* a fault is armed: errors of the disk are expected */
+    bool has_lost_segments; /* a full replay is not possible any more */
+    struct {
+        uint64_t calls, received, crashes, restarts, snapshots, relocated, recycled, parked, undone, duplicates, flips,
+            full_errors, fatal, moved, cold;
+    } figures;
+};
+extern struct sim sim;
+
+bool sim_run_seed(uint64_t seed, uint32_t steps); /* world.c; false: it failed, and was reported */
+uint64_t sim_server_ms(void);                     /* clock_ms, remembered as the highest */
+/* A slot for a new call with its input shape cleared in call.in; NULL: all are taken. */
+struct sim_call *call_begin(enum op_kind kind, enum sqs_op op, uint32_t queue);
+/* Routes and submits it, and everything that follows at once. */
+void call_go(struct sim_call *c);
+void calls_take_inbox(void);
+void calls_deliver(void); /* what is durable */
+void calls_finish_late(bool all);
+void calls_vanish(void); /* one client goes away */
+void calls_vanish_all(void);
+void calls_forget(void); /* a crash: nobody hears anything */
+uint32_t calls_parked(uint32_t queue);
+bool calls_have_room(void);
+void call_one(enum op_kind kind, struct sim_call *c); /* go, flush until delivered: for set-up and drain */
+
+/* ops.c */
+void ops_start_random(void);
+void ops_create_queue(uint32_t queue, bool is_random);
+void ops_get_attributes(uint32_t queue);
+void ops_receive_all(uint32_t queue);
+struct held *held_new(void);
+struct slice body_text(uint32_t content, struct arena *arena);
+
+/* ---- trace: cheap to keep, readable when needed ------------------------------------------------------------------------------ */
+
+/* Up to six numbers for %llu in a constant format; they go into the history's digest. */
+void trace_add(const char *format, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f);
+#define TRACE_PICK(format, a, b, c, d, e, f, ...)                                                                      \
+    trace_add(format, (uint64_t)(a), (uint64_t)(b), (uint64_t)(c), (uint64_t)(d), (uint64_t)(e), (uint64_t)(f))
+#define TRACE(...) TRACE_PICK(__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
+void trace_clear(void);
+void trace_print(FILE *out);
+extern bool trace_is_loud; /* every event to stdout at once */
+
+/* Ends the seed: prints seed, step, invariant, sentence and the last events. */
+_Noreturn void sim_fail(enum invariant number, const char *format, ...) PRINTF_LIKE(2, 3);
+#define CHECK(number, condition, ...)                                                                                  \
+    do {                                                                                                               \
+        if (UNLIKELY(!(condition)))                                                                                    \
+            sim_fail((number), __VA_ARGS__);                                                                           \
+    } while (0)
+
+#endif
