@@ -3,9 +3,11 @@
  * Two steps, so that nothing large is read for strangers: sigv4_parse after the head (scope, key id, date window,
  * required signed headers), sigv4_verify once the body is there.
  *
- * Thread   any. Derived signing keys are cached per thread (access key, secret hash, day, region, service), 64 entries.
- * Cost     verify of a 200-byte body about 0.6 us with a cached key, no allocation but in `arena`.
- * Source   contracts/access.md 4.4; AWS General Reference "Signature Version 4 signing process".
+ * Thread   any. Derived signing keys are cached per thread (by secret, day, region, service), 64 entries.
+ * Cost     verify of a 200-byte body about 0.7 us with a cached key, sigv4_parse 0.3 us; no allocation but in `arena`.
+ * Strict   a part given twice, both forms at once, SignedHeaders not lower case and ascending, an x-amz-* header that
+ * is not signed (x-amz-content-sha256 and x-amz-security-token may be), UNSIGNED-PAYLOAD: all INCOMPLETE. Source
+ * contracts/access.md 4.4; AWS General Reference "Signature Version 4 signing process".
  */
 #ifndef MILLRACE_AUTH_SIGV4_H
 #define MILLRACE_AUTH_SIGV4_H
@@ -40,7 +42,7 @@ struct sigv4 { /* parsed; views of the request or the arena */
     int64_t date_s, expires_s;
     struct slice token;          /* x-amz-security-token, none if absent */
     struct slice content_sha256; /* x-amz-content-sha256 header, none if absent */
-    struct slice sentence;       /* for INCOMPLETE, SKEWED */
+    struct slice sentence;       /* for INCOMPLETE, SKEWED, EXPIRED: printable ASCII */
 };
 
 enum sigv4_result sigv4_parse(

@@ -19,13 +19,27 @@ enum {
     PARAMETER_NAME_BYTES_MAX = 20, /* X-Amz-Security-Token */
 };
 
+enum part { /* what may be found, in headers, query parameters or inside of Authorization */
+    AUTHORIZATION,
+    DATE_HEADER,
+    AMZ_DATE_HEADER,
+    CONTENT_SHA256,
+    TOKEN_HEADER,
+    ALGORITHM,
+    CREDENTIAL,
+    AMZ_DATE,
+    EXPIRES,
+    SIGNED_HEADERS,
+    SIGNATURE,
+    TOKEN,
+    PARTS,
+};
+
 struct parser {
     const struct sigv4_request *request;
     struct arena *arena;
     struct sigv4 *s;
-    /* as found, none if absent */
-    struct slice authorization, amz_date_header, date_header;
-    struct slice algorithm, credential, amz_date, expires;
+    struct slice parts[PARTS]; /* none if absent */
 };
 
 #define INCOMPLETE(p, ...) ((p)->s->sentence = arena_printf((p)->arena, __VA_ARGS__), SIGV4_INCOMPLETE)
@@ -49,43 +63,38 @@ static struct slice quoted(struct parser *p, struct slice s)
 /* ---- where the parts are ---------------------------------------------------------------------------------------- */
 
 struct part_row {
-    struct slice name; /* lower case for headers; exact for parameters */
-    size_t offset;     /* of a struct slice in struct parser, or in struct sigv4 */
-    bool is_of_result;
+    struct slice name; /* lower case for headers; exact for the others */
+    enum part part;
+    bool is_optional;
 };
 
 static const struct part_row header_rows[] = {
-    { { "authorization", 13 }, offsetof(struct parser, authorization), false },
-    { { "x-amz-date", 10 }, offsetof(struct parser, amz_date_header), false },
-    { { "date", 4 }, offsetof(struct parser, date_header), false },
-    { { "x-amz-content-sha256", 20 }, offsetof(struct sigv4, content_sha256), true },
-    { { "x-amz-security-token", 20 }, offsetof(struct sigv4, token), true },
+    { { "authorization", 13 }, AUTHORIZATION, true },
+    { { "x-amz-date", 10 }, AMZ_DATE_HEADER, true },
+    { { "date", 4 }, DATE_HEADER, true },
+    { { "x-amz-content-sha256", 20 }, CONTENT_SHA256, true },
+    { { "x-amz-security-token", 20 }, TOKEN_HEADER, true },
 };
 
 static const struct part_row parameter_rows[] = {
-    { { "X-Amz-Algorithm", 15 }, offsetof(struct parser, algorithm), false },
-    { { "X-Amz-Credential", 16 }, offsetof(struct parser, credential), false },
-    { { "X-Amz-Date", 10 }, offsetof(struct parser, amz_date), false },
-    { { "X-Amz-Expires", 13 }, offsetof(struct parser, expires), false },
-    { { "X-Amz-SignedHeaders", 19 }, offsetof(struct sigv4, signed_headers), true },
-    { { "X-Amz-Signature", 15 }, offsetof(struct sigv4, signature), true },
-    { { "X-Amz-Security-Token", 20 }, offsetof(struct sigv4, token), true },
+    { { "X-Amz-Algorithm", 15 }, ALGORITHM, false },
+    { { "X-Amz-Credential", 16 }, CREDENTIAL, false },
+    { { "X-Amz-Date", 10 }, AMZ_DATE, false },
+    { { "X-Amz-Expires", 13 }, EXPIRES, false },
+    { { "X-Amz-SignedHeaders", 19 }, SIGNED_HEADERS, false },
+    { { "X-Amz-Signature", 15 }, SIGNATURE, false },
+    { { "X-Amz-Security-Token", 20 }, TOKEN, true },
 };
 
 static const struct part_row authorization_rows[] = {
-    { { "Credential", 10 }, offsetof(struct parser, credential), false },
-    { { "SignedHeaders", 13 }, offsetof(struct sigv4, signed_headers), true },
-    { { "Signature", 9 }, offsetof(struct sigv4, signature), true },
+    { { "Credential", 10 }, CREDENTIAL, false },
+    { { "SignedHeaders", 13 }, SIGNED_HEADERS, false },
+    { { "Signature", 9 }, SIGNATURE, false },
 };
-
-static struct slice *part_of(struct parser *p, const struct part_row *row)
-{
-    return (struct slice *)((row->is_of_result ? (char *)p->s : (char *)p) + row->offset);
-}
 
 static enum sigv4_result set_part(struct parser *p, const struct part_row *row, struct slice value)
 {
-    struct slice *part = part_of(p, row);
+    struct slice *part = &p->parts[row->part];
     if (!slice_is_none(*part))
         return INCOMPLETE(p, "The request gives '%.*s' more than once.", SLICE_ARG(row->name));
     *part = slice_is_none(value) ? SLICE("") : value;
@@ -138,7 +147,7 @@ static enum sigv4_result check_algorithm(struct parser *p, struct slice algorith
 /* "AWS4-HMAC-SHA256 Credential=..., SignedHeaders=..., Signature=..." in any order */
 static enum sigv4_result read_authorization(struct parser *p)
 {
-    struct slice rest = p->authorization;
+    struct slice rest = p->parts[AUTHORIZATION];
     TRY_PART(check_algorithm(p, slice_cut(&rest, ' ')));
     while (rest.size) {
         struct slice value = slice_trim(slice_cut(&rest, ','));
@@ -153,7 +162,7 @@ static enum sigv4_result read_authorization(struct parser *p)
         TRY_PART(set_part(p, &authorization_rows[row], slice_from(value, name.size + 1)));
     }
     for (size_t row = 0; row < ARRAY_COUNT(authorization_rows); row++) {
-        if (slice_is_none(*part_of(p, &authorization_rows[row])))
+        if (slice_is_none(p->parts[authorization_rows[row].part]))
             return INCOMPLETE(
                 p, "Authorization header requires '%.*s' parameter.", SLICE_ARG(authorization_rows[row].name));
     }
@@ -162,14 +171,12 @@ static enum sigv4_result read_authorization(struct parser *p)
 
 static enum sigv4_result check_parameters(struct parser *p)
 {
-    for (size_t row = 0; row < ARRAY_COUNT(parameter_rows); row++) {
-        bool is_optional =
-            parameter_rows[row].offset == offsetof(struct sigv4, token) && parameter_rows[row].is_of_result;
-        if (!is_optional && slice_is_none(*part_of(p, &parameter_rows[row])))
-            return INCOMPLETE(
-                p, "AWS query-string parameters must include '%.*s'.", SLICE_ARG(parameter_rows[row].name));
+    for (size_t index = 0; index < ARRAY_COUNT(parameter_rows); index++) {
+        const struct part_row *row = &parameter_rows[index];
+        if (!row->is_optional && slice_is_none(p->parts[row->part]))
+            return INCOMPLETE(p, "AWS query-string parameters must include '%.*s'.", SLICE_ARG(row->name));
     }
-    return check_algorithm(p, p->algorithm);
+    return check_algorithm(p, p->parts[ALGORITHM]);
 }
 
 /* ---- credential and date ---------------------------------------------------------------------------------------- */
@@ -186,11 +193,11 @@ static bool is_scope_name(struct slice s, size_t max)
 
 static enum sigv4_result read_credential(struct parser *p)
 {
-    struct slice parts[5], rest = p->credential, shown;
+    struct slice parts[5], rest = p->parts[CREDENTIAL], shown;
     for (size_t index = 0; index < ARRAY_COUNT(parts); index++)
         parts[index] = slice_is_none(rest) ? SLICE_NONE : slice_cut(&rest, '/');
     if (slice_is_none(parts[4]) || !slice_is_none(rest)) {
-        shown = quoted(p, p->credential);
+        shown = quoted(p, p->parts[CREDENTIAL]);
         return INCOMPLETE(p,
             "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '%.*s'",
             SLICE_ARG(shown));
@@ -266,14 +273,14 @@ static bool amz_date_of_http_date(struct slice s, char out[AMZ_DATE_BYTES])
 
 static enum sigv4_result read_date(struct parser *p)
 {
-    struct slice given = p->s->is_query ? p->amz_date : p->amz_date_header, shown;
+    struct slice given = p->parts[p->s->is_query ? AMZ_DATE : AMZ_DATE_HEADER], shown;
     if (slice_is_none(given))
-        given = p->date_header;
+        given = p->parts[DATE_HEADER];
     if (slice_is_none(given))
         return INCOMPLETE(p, "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.");
     p->s->date = given;
     char converted[AMZ_DATE_BYTES];
-    if (given.data == p->date_header.data && amz_date_of_http_date(given, converted))
+    if (given.data == p->parts[DATE_HEADER].data && amz_date_of_http_date(given, converted))
         p->s->date = arena_copy(p->arena, slice_of(converted, sizeof converted));
     if (p->s->date.size != AMZ_DATE_BYTES || !text_parse_amz_date(p->s->date, &p->s->date_s)) {
         shown = quoted(p, given);
@@ -288,7 +295,8 @@ static enum sigv4_result read_date(struct parser *p)
             SLICE_ARG(shown), 8, p->s->date.data, SLICE_ARG(p->s->date));
     }
     if (p->s->is_query) {
-        if (!text_parse_i64(p->expires, &p->s->expires_s) || p->s->expires_s < 1 || p->s->expires_s > EXPIRES_S_MAX)
+        if (!text_parse_i64(p->parts[EXPIRES], &p->s->expires_s) || p->s->expires_s < 1 ||
+            p->s->expires_s > EXPIRES_S_MAX)
             return INCOMPLETE(p, "X-Amz-Expires must be a number of seconds between 1 and %d.", EXPIRES_S_MAX);
     }
     return SIGV4_OK;
@@ -414,23 +422,23 @@ enum sigv4_result sigv4_parse(
     struct parser p = { .request = r, .arena = arena, .s = ret };
     *ret = (struct sigv4){ 0 };
     TRY_PART(scan_headers(&p));
-    struct slice header_token = ret->token;
-    ret->token = SLICE_NONE;
     if (r->query.size)
         TRY_PART(scan_query(&p));
-    ret->is_query = !slice_is_none(p.algorithm) || !slice_is_none(p.credential) || !slice_is_none(ret->signature);
-    if (ret->is_query && !slice_is_none(p.authorization))
+    bool is_header = !slice_is_none(p.parts[AUTHORIZATION]);
+    ret->is_query =
+        !slice_is_none(p.parts[ALGORITHM]) || !slice_is_none(p.parts[CREDENTIAL]) || !slice_is_none(p.parts[SIGNATURE]);
+    if (ret->is_query && is_header)
         return INCOMPLETE(
             &p, "The request is signed twice: give either the Authorization header or the query parameters.");
-    if (!ret->is_query && slice_is_none(p.authorization))
+    if (!ret->is_query && !is_header)
         return SIGV4_NONE;
-    if (ret->is_query) {
-        TRY_PART(check_parameters(&p));
-    } else {
-        ret->token = header_token;
-        ret->signed_headers = SLICE_NONE; /* an unsigned request's parameter of that name means nothing */
-        TRY_PART(read_authorization(&p));
-    }
+    if (is_header)
+        p.parts[SIGNED_HEADERS] = SLICE_NONE; /* a lone query parameter of that name means nothing */
+    TRY_PART(is_header ? read_authorization(&p) : check_parameters(&p));
+    ret->signed_headers = p.parts[SIGNED_HEADERS];
+    ret->signature = p.parts[SIGNATURE];
+    ret->token = p.parts[is_header ? TOKEN_HEADER : TOKEN];
+    ret->content_sha256 = p.parts[CONTENT_SHA256];
     TRY_PART(read_credential(&p));
     TRY_PART(read_date(&p));
     TRY_PART(check_signed_headers(&p));

@@ -1,4 +1,6 @@
 /* move_task.c: StartMessageMoveTask, CancelMessageMoveTask, ListMessageMoveTasks: refused by name. */
+#include "api/bind.h"
+#include "api/gateway.h"
 #include "service/sqs/sqs.h"
 
 static struct error refuse(struct call *c)
@@ -8,22 +10,22 @@ static struct error refuse(struct call *c)
 
 struct error sqs_route_move_start(struct call *c, const void *in, void *out)
 {
-    (void)in;
     (void)out;
+    TRY(bind_check(c, c->op->in, in, c->protocol != PROTOCOL_JSON));
     return refuse(c);
 }
 
 struct error sqs_route_move_cancel(struct call *c, const void *in, void *out)
 {
-    (void)in;
     (void)out;
+    TRY(bind_check(c, c->op->in, in, c->protocol != PROTOCOL_JSON));
     return refuse(c);
 }
 
 struct error sqs_route_move_list(struct call *c, const void *in, void *out)
 {
-    (void)in;
     (void)out;
+    TRY(bind_check(c, c->op->in, in, c->protocol != PROTOCOL_JSON));
     return refuse(c);
 }
 
