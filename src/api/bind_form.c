@@ -41,32 +41,38 @@ static bool path_starts(struct slice path, struct slice name, struct slice *ret_
     return path.data[name.size] == '.' && ret_rest->size > 0;
 }
 
-static struct error parts_new(struct call *c, size_t count, struct parts *ret_parts)
+static struct error no_room(struct call *c)
 {
-    if (!arena_room(&c->arena, count * sizeof(struct part)))
-        return call_fail(c, API_BODY_TOO_LARGE, NULL);
-    *ret_parts = (struct parts){ .items = arena_alloc(&c->arena, count * sizeof(struct part)) };
-    return OK;
+    return call_fail(c, API_BODY_TOO_LARGE, NULL);
+}
+
+/* NULL: the arena has no room. */
+static struct part *new_parts(struct call *c, size_t count)
+{
+    return arena_room(&c->arena, count * sizeof(struct part)) ? arena_alloc(&c->arena, count * sizeof(struct part))
+                                                              : NULL;
 }
 
 /* The parts below `name`, with the name cut off. */
 static struct error parts_below(struct call *c, struct parts parts, struct slice name, struct parts *ret_parts)
 {
     struct slice rest;
-    size_t count = 0;
+    size_t count = 0, kept = 0;
     for (size_t index = 0; index < parts.count; index++)
         count += path_starts(parts.items[index].rest, name, &rest);
     *ret_parts = (struct parts){ 0 };
     if (count == 0)
         return OK;
-    TRY(parts_new(c, count, ret_parts));
+    struct part *items = new_parts(c, count);
+    if (!items)
+        return no_room(c);
     for (size_t index = 0; index < parts.count; index++) {
         if (!path_starts(parts.items[index].rest, name, &rest))
             continue;
-        struct part *part = &ret_parts->items[ret_parts->count++];
-        *part = parts.items[index];
-        part->rest = rest;
+        items[kept] = parts.items[index];
+        items[kept++].rest = rest;
     }
+    *ret_parts = (struct parts){ items, count };
     return OK;
 }
 
@@ -264,12 +270,11 @@ static struct error decode_parts(struct call *c, const struct shape *shape, stru
 
 struct error bind_form_decode(struct call *c, const struct shape *shape, const struct form *form, void *ret_value)
 {
-    struct parts parts;
     shape_clear(shape, ret_value);
-    TRY(parts_new(c, form->count, &parts));
-    for (; parts.count < form->count; parts.count++) {
-        const struct form_pair *pair = &form->pairs[parts.count];
-        parts.items[parts.count] = (struct part){ .rest = pair->key, .value = pair->value };
-    }
-    return decode_parts(c, shape, parts, ret_value);
+    struct part *items = new_parts(c, form->count);
+    if (!items)
+        return no_room(c);
+    for (size_t index = 0; index < form->count; index++)
+        items[index] = (struct part){ .rest = form->pairs[index].key, .value = form->pairs[index].value };
+    return decode_parts(c, shape, (struct parts){ items, form->count }, ret_value);
 }

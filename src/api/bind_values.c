@@ -62,22 +62,27 @@ struct error bind_blob(struct call *c, const struct field *field, struct slice t
 
 /* ---- one pair a key --------------------------------------------------------------------------------------------- */
 
-static int compare_pairs(const void *left, const void *right)
+struct keyed {
+    struct slice key;
+    size_t index; /* of its pair */
+};
+
+static int compare_keyed(const void *left, const void *right)
 {
-    const struct pair *const *a = left, *const *b = right;
-    int order = slice_compare((*a)->key, (*b)->key);
-    return order ? order : (*a > *b) - (*a < *b);
+    const struct keyed *a = left, *b = right;
+    int order = slice_compare(a->key, b->key);
+    return order ? order : (a->index > b->index) - (a->index < b->index);
 }
 
 /* Moves the last value of each run of equal keys into its first pair and takes the key of the others away. */
-static void fold_sorted(struct pair **sorted, size_t count)
+static void fold_sorted(struct pair *pairs, const struct keyed *sorted, size_t count)
 {
     for (size_t first = 0, next; first < count; first = next) {
-        for (next = first + 1; next < count && slice_equal(sorted[next]->key, sorted[first]->key); next++)
+        for (next = first + 1; next < count && slice_equal(sorted[next].key, sorted[first].key); next++)
             ;
-        *sorted[first] = *sorted[next - 1];
-        for (size_t index = first + 1; index < next; index++)
-            sorted[index]->key = SLICE_NONE;
+        pairs[sorted[first].index] = pairs[sorted[next - 1].index];
+        for (size_t at = first + 1; at < next; at++)
+            pairs[sorted[at].index].key = SLICE_NONE;
     }
 }
 
@@ -97,13 +102,13 @@ struct error bind_keep_last(struct call *c, struct values *map)
     struct pair *pairs = map->items;
     if (map->count < 2 || (map->count <= FEW_PAIRS && !has_twice(pairs, map->count)))
         return OK;
-    if (!arena_room(&c->arena, map->count * sizeof(struct pair *)))
+    if (!arena_room(&c->arena, map->count * sizeof(struct keyed)))
         return no_room(c);
-    struct pair **sorted = arena_alloc(&c->arena, map->count * sizeof *sorted);
+    struct keyed *sorted = arena_alloc(&c->arena, map->count * sizeof *sorted);
     for (size_t index = 0; index < map->count; index++)
-        sorted[index] = &pairs[index];
-    qsort(sorted, map->count, sizeof *sorted, compare_pairs);
-    fold_sorted(sorted, map->count);
+        sorted[index] = (struct keyed){ pairs[index].key, index };
+    qsort(sorted, map->count, sizeof *sorted, compare_keyed);
+    fold_sorted(pairs, sorted, map->count);
     size_t kept = 0;
     for (size_t index = 0; index < map->count; index++) {
         if (!slice_is_none(pairs[index].key))

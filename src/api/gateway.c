@@ -132,11 +132,7 @@ static struct error verify(struct call *c, const struct http_request *r)
     TRY(signature_error(c, sigv4_verify(&g->signature, &view, body, g->credential->secret, &c->arena)));
     if (g->signature.region.size > REGION_BYTES_MAX)
         return call_fail(c, API_INCOMPLETE_SIGNATURE, "Credential should be scoped to a valid region.");
-    memcpy(c->caller.account, g->credential->account, sizeof(c->caller.account));
-    c->caller.arn = g->credential->arn;
-    c->caller.user_id = g->credential->user_id;
-    c->caller.access_key = g->credential->access_key;
-    c->caller.is_root = true;
+    caller_of_credential(g->credential, &c->caller);
     c->region = g->signature.region;
     c->account = slice_of(c->caller.account, ACCOUNT_BYTES);
     return OK;

@@ -15,11 +15,6 @@ void shape_clear(const struct shape *shape, void *value)
 
 static void copy_fields(const struct shape *shape, void *value, struct arena *to);
 
-static struct slice copy_text(struct slice s, struct arena *to)
-{
-    return slice_is_none(s) ? s : arena_copy(to, s);
-}
-
 /* `v` is already a bitwise copy: its items still belong to the original. */
 static void copy_list(const struct shape *of, struct values *v, struct arena *to)
 {
@@ -35,7 +30,7 @@ static void copy_list(const struct shape *of, struct values *v, struct arena *to
         if (of)
             copy_fields(of, item, to);
         else
-            *(struct slice *)item = copy_text(*(struct slice *)item, to);
+            *(struct slice *)item = arena_copy(to, *(struct slice *)item);
     }
 }
 
@@ -48,8 +43,8 @@ static void copy_map(const struct shape *of, struct values *v, struct arena *to)
     struct pair *copies = v->items = arena_alloc(to, v->count * sizeof *copies);
     for (size_t index = 0; index < v->count; index++) {
         copies[index] = (struct pair){
-            .key = copy_text(pairs[index].key, to),
-            .text = copy_text(pairs[index].text, to),
+            .key = arena_copy(to, pairs[index].key),
+            .text = arena_copy(to, pairs[index].text),
             .value = of && pairs[index].value ? shape_copy(of, pairs[index].value, to) : NULL,
         };
     }
@@ -62,7 +57,7 @@ static void copy_fields(const struct shape *shape, void *value, struct arena *to
         switch (field->kind) {
         case KIND_STR:
         case KIND_BLOB:
-            *(struct slice *)at = copy_text(*(struct slice *)at, to);
+            *(struct slice *)at = arena_copy(to, *(struct slice *)at);
             break;
         case KIND_STRUCT:
             if (*(void **)at)

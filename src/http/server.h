@@ -6,18 +6,29 @@
  * is on its way. The handler answers now or later, exactly once, on the connection's reactor thread.
  *
  * Framing  strict (RFC 9112): CRLF only, one Host, no obs-fold, no blank before ':', Content-Length digits only and once,
- *          Transfer-Encoding only exactly "chunked" and never beside Content-Length, no NUL or control bytes in values,
- *          token method, HTTP/1.0 and 1.1 only. A refusal is answered (400, 411?, 413, 414, 431, 501, 505) and closes.
- *          Absolute-form targets are accepted (the authority replaces Host for nothing but routing). HEAD: body suppressed.
- *          Expect: 100-continue is answered after on_head agreed. Any other Expect: 417.
+ *          Transfer-Encoding only exactly "chunked" (any case) and never beside Content-Length, no NUL or control bytes in
+ *          values, token method, HTTP/1.0 and 1.1 only. A refusal is answered (400, 408, 413, 414, 417, 431, 501, 503, 505)
+ *          with a sentence and closes. Absolute-form targets are accepted (the authority replaces Host for nothing but
+ *          routing). HEAD: body suppressed. Expect: 100-continue is answered after on_head agreed, unless the body is
+ *          already coming. Any other Expect: 417. Chunk extensions and trailers are thrown away.
  * Memory   per idle connection: struct conn (<= 512 bytes) and no buffer: input and output blocks are taken from the
- *          reactor's pool when needed and given back when empty. Head and small body share one 4 KiB block; larger bodies
- *          take exactly their size (chunked: doubling) out of HTTP_BODY_BUDGET_BYTES, before reading (else 503, close).
- *          While a reply is pending the handler may call stream_release_input: then an idle long poll holds no block.
+ *          reactor's pool when needed and given back when empty. Head and small body share one 4 KiB block (which has the
+ *          header table beside it); a head larger than that takes one of 20 KiB; larger bodies take exactly their size
+ *          (chunked: doubling) out of HTTP_BODY_BUDGET_BYTES, before reading (else 503, close). Replies count in it too but
+ *          are never refused. While a reply is pending the handler may call stream_release_input: then an idle long poll
+ *          holds no block.
  * Limits   base/limits.h HTTP_*; connections: options.max_connections (default: RLIMIT_NOFILE less 500), more are refused
- *          by accepting and closing.
- * Slow     head not complete in HTTP_HEAD_TIMEOUT_MS -> 408; body without progress HTTP_BODY_TIMEOUT_MS -> 408; a reply not
- *          taken in HTTP_WRITE_TIMEOUT_MS -> closed; idle HTTP_IDLE_TIMEOUT_MS -> closed.
+ *          by accepting and closing. A connection that pipelines has HTTP_PIPELINE_TURN_MAX requests handled, then the
+ *          others have their turn; none while more than 256 KiB of its replies are unsent.
+ * Slow     head not complete in HTTP_HEAD_TIMEOUT_MS (from its first byte; TLS: from the connection's start) -> 408; body
+ *          without progress HTTP_BODY_TIMEOUT_MS -> 408; a reply of which nothing was taken in HTTP_WRITE_TIMEOUT_MS ->
+ *          closed; idle HTTP_IDLE_TIMEOUT_MS -> closed. A pending reply has no limit here: that time is the handler's.
+ * Gone     while a reply is pending, a client that ends its side (FIN) counts as gone, because a client that closed looks
+ *          the same as one that only will send no more, and messages must not be handed to nobody. So a client that half-
+ *          closes gets the replies that are made in the turn that read its requests, and no later ones. A client that sends
+ *          while its reply is pending is not read until the reply.
+ * End      after a last reply that the client did not ask for (refusal, `close`, drain) what it still sends is thrown away
+ *          for up to HTTP_LINGER_MS, so that a reset does not destroy the reply on its way.
  * TLS      a filter between socket and parser (net/tls.h): 1.2 and 1.3, ALPN http/1.1; buffers released when idle.
  */
 #ifndef MILLRACE_HTTP_SERVER_H
@@ -59,10 +70,14 @@ struct stream {
 };
 
 struct http_handler {
-    /* The head is complete, the body not read yet: check what can be checked. False: the handler has already replied. */
+    /* The head is complete, the body not read yet: check what can be checked. False: the handler has already replied (the
+     * connection then closes, unless the whole body happened to be here). True: it will hear on_request or on_gone, and must
+     * not reply before. NULL: always true, and on_gone comes only after on_request. */
     bool (*on_head)(struct stream *s);
+    /* Reply in here, or later on this thread. */
     void (*on_request)(struct stream *s);
-    /* The client went away (or the server is closing it) before the reply: no stream_reply any more. */
+    /* The client went away, or its body was refused, or the server is stopping, before the reply: no stream_reply any more.
+     * Exactly once, instead of a reply. */
     void (*on_gone)(struct stream *s);
 };
 
@@ -74,8 +89,11 @@ struct http_reply {
     struct buf *body_buf;      /* its memory is taken when large (the buf is then empty), else copied */
     bool close;                /* close the connection after this reply */
 };
-void stream_reply(struct stream *s, const struct http_reply *reply); /* Date, Content-Length, Connection are added */
-/* Gives the input memory back while the reply is pending; request slices are invalid afterwards. */
+/* Date, Content-Length, Connection are added; status 200..599. From inside on_head or on_request the bytes leave when the
+ * connection's input has been worked through, all replies in one send; from anywhere else on the thread they leave at once.
+ * The next pipelined request is never handled from inside this call when it comes from elsewhere: no recursion. */
+void stream_reply(struct stream *s, const struct http_reply *reply);
+/* From on_request until the reply: gives the input memory back; request slices are none afterwards. */
 void stream_release_input(struct stream *s);
 struct slice stream_peer(const struct stream *s, char out[64]); /* "127.0.0.1" or "::1" */
 

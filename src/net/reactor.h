@@ -3,8 +3,14 @@
  * A turn: wait for events -> handle them -> run due timers -> run deferred work -> before_sleep (flushes, replies).
  * Callbacks always run on the reactor's thread and are never called from inside reactor_add/timer_set (always deferred).
  *
+ * A turn ends by asking before_sleep(is_idle = false); if it has nothing more and nothing is known to be ready, an epoll_wait
+ * without time-out looks for the next events. If it finds some, they are the next turn's and before_sleep is not asked again;
+ * if not, before_sleep(is_idle = true) may do what was put off (flush), and then the reactor sleeps until an event, a wake,
+ * the next timer or hooks.sleep_until. What reactor_post adds during a turn's deferred work runs in the next turn.
+ *
  * Thread   everything belongs to the reactor's own thread except reactor_wake, reactor_post and reactor_stop (any thread).
- * Cost     one epoll_wait a turn; a wake is one eventfd write, coalesced while one is outstanding.
+ * Cost     one epoll_wait a turn under load, two when it goes to sleep; a wake is one eventfd write and only when the reactor
+ *          sleeps; nothing is read back.
  */
 #ifndef MILLRACE_NET_REACTOR_H
 #define MILLRACE_NET_REACTOR_H

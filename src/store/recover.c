@@ -321,7 +321,8 @@ struct error recover(struct store *s, struct arena *arena, struct slice *ret_sen
 {
     struct found found = { 0 };
     TRY(sys->file.list_dir(s->dir, on_name, &found));
-    qsort(found.numbers, found.count, sizeof(found.numbers[0]), compare_numbers);
+    if (found.count)
+        qsort(found.numbers, found.count, sizeof(found.numbers[0]), compare_numbers);
     struct recovery r = { .s = s, .arena = arena, .sentence = ret_sentence, .numbers = found.numbers, .count = found.count };
     r.headers = calloc(found.count + 1, sizeof(*r.headers));
     ASSERT(r.headers);

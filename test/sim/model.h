@@ -80,7 +80,7 @@ void model_set(word *at, word value);
 void model_commit(lsn_t lsn, uint16_t log);
 void model_durable(lsn_t durable);
 /* The records after `last` are gone; `logs[i]` is what each log has. Checks that nothing durable is. */
-void model_crash(lsn_t durable, lsn_t last, const lsn_t logs[LOG_COUNT]);
+void model_crash(lsn_t last, const lsn_t logs[LOG_COUNT]);
 void model_tidy(void);
 
 /* ---- what is, at a time ---- */
@@ -96,11 +96,13 @@ uint64_t model_next_ms(const struct model_queue *q, uint64_t now_ms);
 
 /* ---- a decided call: checks its answer (not yet the bodies of a receive), changes the state ---- */
 void model_decided(struct sim_call *c);
+void model_parked(struct sim_call *c);
 void model_undone(struct sim_call *c);
 /* The finished reply of a receive: every message byte for byte. */
 void model_check_messages(struct sim_call *c);
 void model_delivered(struct sim_call *c);
 
 uint32_t model_new_message(uint32_t queue); /* UINT32_MAX: no room */
+struct model_message *model_find(struct model_queue *q, uint64_t order); /* live or dead; NULL */
 
 #endif

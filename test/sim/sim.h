@@ -86,9 +86,10 @@ struct plan {
 
 enum sim_call_state { SIM_FREE, SIM_AT_OWNER, SIM_PARKED, SIM_DECIDED, SIM_HELD, SIM_CANCELLED, SIM_UNDOING };
 
-struct sim_message { /* of a batch: what the client meant */
-    uint32_t index;  /* model message it would become; or the delivery (held) it is about */
-    uint64_t argument;
+struct sim_message { /* one message of a request: what the client meant */
+    uint32_t index;            /* the model's: that it would become, or that it is about */
+    uint64_t born, generation; /* of the delivery it is about */
+    uint64_t argument;         /* delay, visibility */
 };
 struct sim_call {
     struct call call; /* first */
@@ -96,21 +97,29 @@ struct sim_call {
     enum op_kind kind;
     uint32_t queue;
     bool is_gone;
-    uint64_t decided_ms, started_ms;
+    uint64_t decided_ms, started_ms; /* server time of the last and the first run */
     lsn_t decided_lsn;
-    struct sim_call *next; /* in the inbox */
-    uint32_t finish_at;    /* step, when finishes_late */
-    /* what was asked */
+    uint32_t finish_at; /* step, when finishes_late */
+    /* what was asked; `number` means what ops.c and model.c agree on */
     uint32_t count;
     struct sim_message messages[10];
-    uint64_t number[6];
-    bool has_attempt;
+    uint64_t number[8];
     /* what the model saw of a receive */
     uint32_t got_count;
     uint32_t got[10];
     uint64_t got_generation[10];
-    bool is_renewal;
 };
+
+/* What happened to calls at their owners, in order; the model follows it. */
+enum event_kind { EVENT_PARKED, EVENT_DONE, EVENT_UNDONE, EVENT_WARM, EVENT_CANCELLED };
+struct event {
+    enum event_kind kind;
+    struct sim_call *call;
+    uint64_t now_ms;
+    lsn_t lsn;
+    uint16_t log;
+};
+enum { EVENTS_MAX = 4096 };
 
 struct held { /* a delivery a client remembers */
     bool is_used;
@@ -132,7 +141,8 @@ struct sim {
     uint64_t history;       /* digest of everything that happened */
     struct arena arena;     /* of opening */
     struct sim_call *calls; /* CALLS_MAX */
-    struct sim_call *inbox_first, **inbox_last;
+    struct event *events;   /* EVENTS_MAX */
+    uint32_t event_count;
     struct held held[HELD_MAX];
     uint32_t held_count;
     bool is_full;           /* the disk has been given a bound */
@@ -159,7 +169,7 @@ void calls_vanish_all(void);
 void calls_forget(void); /* a crash: nobody hears anything */
 uint32_t calls_parked(uint32_t queue);
 bool calls_have_room(void);
-void call_one(enum op_kind kind, struct sim_call *c); /* go, flush until delivered: for set-up and drain */
+uint64_t calls_first_deadline(void); /* of long polls; UINT64_MAX: none */
 
 /* ops.c */
 void ops_start_random(void);

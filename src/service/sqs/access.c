@@ -16,6 +16,7 @@ struct error sqs_fail_no_queue(struct call *c)
 /* Tools look for the first words of this sentence; the action is in lower case, as the real service writes it. */
 static struct error deny(struct call *c, struct slice arn)
 {
+    struct slice who = c->caller.is_anonymous ? SLICE("anonymous") : c->caller.arn;
     char action[64];
     size_t size = c->op->action.size < sizeof(action) ? c->op->action.size : sizeof(action);
     for (size_t i = 0; i < size; i++)
@@ -24,12 +25,12 @@ static struct error deny(struct call *c, struct slice arn)
         "User: %.*s is not authorized to perform: %.*s on resource: %.*s because no resource-based policy allows the "
         "%.*s "
         "action",
-        SLICE_ARG(c->caller.arn), (int)size, action, SLICE_ARG(arn), (int)size, action);
+        SLICE_ARG(who), (int)size, action, SLICE_ARG(arn), (int)size, action);
 }
 
 /* ---- condition keys -------------------------------------------------------------------------------------------- */
 
-enum { KEYS_MAX = 12 };
+enum { KEYS_MAX = 6 };
 struct context {
     struct policy_key keys[KEYS_MAX];
     struct slice values[KEYS_MAX];
@@ -47,24 +48,18 @@ static void add_key(struct context *context, struct slice name, struct slice val
     context->keys[i] = (struct policy_key){ name, &context->values[i], 1 };
 }
 
+/* What only the request knows; who asks is told by the evaluator itself. */
 static void fill_context(const struct call *c, struct context *context)
 {
-    bool is_known = !c->caller.is_anonymous;
     uint64_t now_s = (c->owner ? call_now_ms(c) : (uint64_t)sys->clock.wall_ms()) / 1000;
+    bool is_secure = slice_starts(c->endpoint, SLICE("https://"));
     text_format_iso8601((int64_t)now_s, context->iso);
     context->count = 0;
     add_key(context, SLICE("aws:CurrentTime"), slice_str(context->iso));
     add_key(context, SLICE("aws:EpochTime"), slice_of(context->epoch, text_format_u64(now_s, context->epoch)));
-    add_key(context, SLICE("aws:PrincipalAccount"), is_known ? slice_str(c->caller.account) : SLICE(""));
-    add_key(context, SLICE("aws:PrincipalArn"), is_known ? c->caller.arn : SLICE(""));
-    add_key(context, SLICE("aws:PrincipalType"), is_known ? SLICE("Account") : SLICE("Anonymous"));
-    add_key(context, SLICE("aws:userid"), c->caller.user_id);
     add_key(context, SLICE("aws:RequestedRegion"), c->region);
-    add_key(context, SLICE("aws:ResourceAccount"), c->account);
-    bool is_secure = slice_starts(c->endpoint, SLICE("https://"));
     add_key(context, SLICE("aws:SecureTransport"), is_secure ? SLICE("true") : SLICE("false"));
     add_key(context, SLICE("aws:SourceIp"), slice_str(c->source_ip));
-    add_key(context, SLICE("aws:PrincipalIsAWSService"), SLICE("false"));
     add_key(context, SLICE("aws:ViaAWSService"), SLICE("false"));
 }
 

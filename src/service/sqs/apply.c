@@ -121,7 +121,8 @@ struct error apply_sent(struct sqs_state *s, const struct record *r)
 
 /* ---- leases ------------------------------------------------------------------------------------------------------- */
 
-static struct error lease_one(struct queue *q, const struct record_leased *l, uint64_t seq, uint64_t group_key, uint64_t now_ms)
+static struct error lease_one(
+    struct queue *q, const struct record_leased *l, uint64_t seq, uint64_t group_key, uint64_t now_ms)
 {
     uint32_t entry = queue_lift(q, seq, group_key);
     if (entry == FLIGHT_NONE)

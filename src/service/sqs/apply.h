@@ -14,7 +14,7 @@ enum { QUEUE_EXPIRE_MAX = 1000 }; /* messages that one decision or one look of t
 /* Unlinked; takes config. The caller sets uid, times, next_seq. */
 struct queue *sqs_queue_new(
     struct sqs_state *s, struct slice account, struct slice region, struct slice name, struct sqs_config *config);
-void sqs_queue_link(struct sqs_state *s, struct queue *q, lsn_t lsn);                     /* into maps and catalogue */
+void sqs_queue_link(struct sqs_state *s, struct queue *q, lsn_t lsn);                    /* into maps and catalogue */
 void sqs_queue_unlink(struct sqs_state *s, struct queue *q, uint64_t now_ms, lsn_t lsn); /* ends its waits */
 void sqs_deleted_add(
     struct sqs_state *s, struct slice account, struct slice region, struct slice name, uint64_t deleted_ms);

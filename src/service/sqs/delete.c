@@ -18,7 +18,8 @@ static void choose_standard(struct queue *q, const struct receipt *r, struct rec
 }
 
 /* FIFO: only the handle of the lease that holds it now (contract 2.2); a message that is gone is deleted already. */
-static struct error choose_fifo(struct queue *q, const struct receipt *r, struct slice handle, struct record_seqs *l, struct sqs_fault *f)
+static struct error choose_fifo(
+    struct queue *q, const struct receipt *r, struct slice handle, struct record_seqs *l, struct sqs_fault *f)
 {
     uint32_t entry = flights_find(&q->flights, r->seq);
     if (entry == FLIGHT_NONE)

@@ -11,8 +11,9 @@
 #include "service/sqs/queue.h"
 
 bool fifo_is_ready(const struct group *g);
-void fifo_refresh(struct queue *q, struct group *g); /* into or out of the list; a group that becomes ready wakes a waiter */
-void fifo_forget(struct group *g);                   /* before it is freed */
-struct group *fifo_next(const struct queue *q);      /* NULL: every group is empty or locked */
+void fifo_refresh(
+    struct queue *q, struct group *g);          /* into or out of the list; a group that becomes ready wakes a waiter */
+void fifo_forget(struct group *g);              /* before it is freed */
+struct group *fifo_next(const struct queue *q); /* NULL: every group is empty or locked */
 
 #endif

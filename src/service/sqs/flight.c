@@ -4,7 +4,7 @@
 
 /* Blocks: 8, 8, 16, 32, ... 512, then 1024 each, so that one message in flight costs half a KiB and a hundred thousand
  * little more than 64 bytes each. */
-enum { BLOCK_FIRST = 8, BLOCK_MAX = 1024, GEOMETRIC_BLOCKS = 8, HEAP_CHILDREN = 4, TABLE_MIN = 16 };
+enum { BLOCK_FIRST = 8, BLOCK_MAX = 1024, GEOMETRIC_BLOCKS = 8, HEAP_CHILDREN = 4, TABLE_MIN = 16, DEADLINES_SLACK = 64 };
 
 static_assert(sizeof(struct flight) == 64, "entries are part of the memory figures");
 
@@ -68,12 +68,14 @@ static uint32_t entry_take(struct flights *f)
 
 /* ---- the table by seq: open addressing, linear steps, no tombstones -------------------------------------------------- */
 
+/* Sixteen neighbours share a cache line of the table: messages leave about in the order they came. */
 static uint32_t table_home(const struct flights *f, uint64_t seq)
 {
-    return (uint32_t)map_hash_u64(seq) & (f->table_capacity - 1);
+    return ((uint32_t)map_hash_u64(seq / 16) * 16 + (uint32_t)(seq % 16)) & (f->table_capacity - 1);
 }
 
-static uint32_t table_place(const struct flights *f, uint64_t seq) /* where it is, or the empty slot where it would be */
+static uint32_t table_place(
+    const struct flights *f, uint64_t seq) /* where it is, or the empty slot where it would be */
 {
     uint32_t at = table_home(f, seq);
     while (f->table[at] != FLIGHT_NONE && entry_at(f, f->table[at])->seq != seq)
@@ -131,9 +133,7 @@ uint32_t flights_add(struct flights *f, uint64_t seq)
 void flights_remove(struct flights *f, uint32_t entry)
 {
     struct flight *e = entry_at(f, entry);
-    ASSERT(e->state != FLIGHT_FREE && e->place[FLIGHT_BY_ORDER] == 0);
-    if (e->place[FLIGHT_BY_DEADLINE])
-        flight_heap_remove(f, &f->deadlines, FLIGHT_BY_DEADLINE, entry);
+    ASSERT(e->state != FLIGHT_FREE && e->place == 0);
     table_remove(f, e->seq);
     if (--f->count == 0) {
         flights_clear(f);
@@ -177,30 +177,32 @@ size_t flights_memory(const struct flights *f)
 
 /* ---- heaps -------------------------------------------------------------------------------------------------------- */
 
-static void slot_set(struct flights *f, struct flight_heap *h, enum flight_place which, uint32_t at, struct flight_slot s)
-{
-    h->slots[at] = s;
-    entry_at(f, s.entry)->place[which] = at + 1;
-}
-
 static bool is_before(struct flight_slot a, struct flight_slot b)
 {
     return a.key != b.key ? a.key < b.key : a.tie < b.tie;
 }
 
-static void move_up(struct flights *f, struct flight_heap *h, enum flight_place which, uint32_t at, struct flight_slot s)
+/* `f` is NULL for the deadlines: their entries do not know their places. */
+static void slot_set(struct flights *f, struct flight_heap *h, uint32_t at, struct flight_slot s)
+{
+    h->slots[at] = s;
+    if (f)
+        entry_at(f, s.entry)->place = at + 1;
+}
+
+static void move_up(struct flights *f, struct flight_heap *h, uint32_t at, struct flight_slot s)
 {
     while (at > 0) {
         uint32_t parent = (at - 1) / HEAP_CHILDREN;
         if (!is_before(s, h->slots[parent]))
             break;
-        slot_set(f, h, which, at, h->slots[parent]);
+        slot_set(f, h, at, h->slots[parent]);
         at = parent;
     }
-    slot_set(f, h, which, at, s);
+    slot_set(f, h, at, s);
 }
 
-static void move_down(struct flights *f, struct flight_heap *h, enum flight_place which, uint32_t at, struct flight_slot s)
+static void move_down(struct flights *f, struct flight_heap *h, uint32_t at, struct flight_slot s)
 {
     for (;;) {
         uint32_t child = at * HEAP_CHILDREN + 1, least = child;
@@ -211,10 +213,10 @@ static void move_down(struct flights *f, struct flight_heap *h, enum flight_plac
                 least = i;
         if (!is_before(h->slots[least], s))
             break;
-        slot_set(f, h, which, at, h->slots[least]);
+        slot_set(f, h, at, h->slots[least]);
         at = least;
     }
-    slot_set(f, h, which, at, s);
+    slot_set(f, h, at, s);
 }
 
 void flight_heap_clear(struct flight_heap *h)
@@ -223,41 +225,93 @@ void flight_heap_clear(struct flight_heap *h)
     *h = (struct flight_heap){ 0 };
 }
 
-void flight_heap_insert(struct flights *f, struct flight_heap *h, enum flight_place which, uint32_t entry, uint64_t key)
+static void push(struct flights *f, struct flight_heap *h, struct flight_slot s)
 {
-    ASSERT(entry_at(f, entry)->place[which] == 0);
     if (h->count == h->capacity) {
         h->capacity = h->capacity ? h->capacity * 2 : 4;
         h->slots = memory_resize(h->slots, h->capacity * sizeof(*h->slots));
     }
-    move_up(f, h, which, h->count++, (struct flight_slot){ key, entry, (uint32_t)entry_at(f, entry)->seq });
+    move_up(f, h, h->count++, s);
 }
 
-void flight_heap_remove(struct flights *f, struct flight_heap *h, enum flight_place which, uint32_t entry)
+static struct flight_slot slot_of(const struct flights *f, uint32_t entry, uint64_t key)
+{
+    return (struct flight_slot){ key, entry, (uint32_t)entry_at(f, entry)->seq };
+}
+
+void flight_order_insert(struct flights *f, struct flight_heap *h, uint32_t entry, uint64_t key)
+{
+    ASSERT(entry_at(f, entry)->place == 0);
+    push(f, h, slot_of(f, entry, key));
+}
+
+void flight_order_remove(struct flights *f, struct flight_heap *h, uint32_t entry)
 {
     struct flight *e = entry_at(f, entry);
-    ASSERT(e->place[which] && e->place[which] <= h->count);
-    uint32_t at = e->place[which] - 1;
+    ASSERT(e->place && e->place <= h->count);
+    uint32_t at = e->place - 1;
     ASSERT(h->slots[at].entry == entry);
-    e->place[which] = 0;
+    e->place = 0;
     struct flight_slot last = h->slots[--h->count];
     if (h->count == 0) {
         flight_heap_clear(h);
     } else if (at < h->count) {
         if (at > 0 && is_before(last, h->slots[(at - 1) / HEAP_CHILDREN]))
-            move_up(f, h, which, at, last);
+            move_up(f, h, at, last);
         else
-            move_down(f, h, which, at, last);
+            move_down(f, h, at, last);
     }
 }
 
-void flight_heap_change(struct flights *f, struct flight_heap *h, enum flight_place which, uint32_t entry, uint64_t key)
+/* ---- deadlines ---------------------------------------------------------------------------------------------------- */
+
+static bool is_stale(const struct flights *f, struct flight_slot s)
 {
-    uint32_t at = entry_at(f, entry)->place[which] - 1;
-    ASSERT(at < h->count && h->slots[at].entry == entry);
-    struct flight_slot s = { key, entry, h->slots[at].tie };
-    if (key < h->slots[at].key)
-        move_up(f, h, which, at, s);
-    else
-        move_down(f, h, which, at, s);
+    const struct flight *e = entry_at(f, s.entry);
+    return e->state == FLIGHT_FREE || (uint32_t)e->seq != s.tie || e->sent_ms + e->due_after != s.key;
+}
+
+/* Keeps one slot an entry and puts the heap in order again. */
+static void sweep_deadlines(struct flights *f)
+{
+    struct flight_heap *h = &f->deadlines;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < h->count; i++) {
+        struct flight *e = entry_at(f, h->slots[i].entry);
+        if (is_stale(f, h->slots[i]) || (e->flags & FLIGHT_SEEN))
+            continue;
+        e->flags |= FLIGHT_SEEN;
+        h->slots[kept++] = h->slots[i];
+    }
+    h->count = kept;
+    for (uint32_t i = 0; i < kept; i++)
+        entry_at(f, h->slots[i].entry)->flags &= (uint8_t)~FLIGHT_SEEN;
+    for (uint32_t i = kept / HEAP_CHILDREN + 1; i-- > 0 && kept;)
+        if (i < kept)
+            move_down(NULL, h, i, h->slots[i]);
+    if (h->capacity > 64 && kept < h->capacity / 4) {
+        h->capacity /= 2;
+        h->slots = memory_resize(h->slots, h->capacity * sizeof(*h->slots));
+    }
+}
+
+void flight_due(struct flights *f, uint32_t entry, uint64_t due_ms)
+{
+    struct flight *e = entry_at(f, entry);
+    e->due_after = flight_after(e, due_ms);
+    push(NULL, &f->deadlines, slot_of(f, entry, e->sent_ms + e->due_after));
+    if (f->deadlines.count > 2ull * f->count + DEADLINES_SLACK)
+        sweep_deadlines(f);
+}
+
+uint64_t flight_first_due(struct flights *f, uint32_t *ret_entry)
+{
+    struct flight_heap *h = &f->deadlines;
+    while (h->count && is_stale(f, h->slots[0])) {
+        struct flight_slot last = h->slots[--h->count];
+        if (h->count)
+            move_down(NULL, h, 0, last);
+    }
+    *ret_entry = h->count ? h->slots[0].entry : FLIGHT_NONE;
+    return h->count ? h->slots[0].key : UINT64_MAX;
 }

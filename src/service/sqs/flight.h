@@ -7,6 +7,10 @@
  * An entry is 64 bytes in blocks that are allocated as they are needed and given back when the last entry goes. Entries are
  * named by their number (uint32_t): it stays the same as long as the entry lives.
  *
+ * Deadlines are lazy: a changed or deleted entry leaves its slot behind, which is skipped when it comes to the top and
+ * swept out when half of the heap is stale. Deadlines mostly come in rising order and mostly end by deletion, so a life
+ * costs one write at the end of an array. Orders are small and exact.
+ *
  * Owner   the holder of the log's token.
  * Cost    find O(1); heaps O(log n), four children a node, keys beside the numbers.
  * Limits  2^31 entries a queue.
@@ -23,10 +27,11 @@ enum flight_state {
     FLIGHT_RETURNED, /* visible: in its group's `returned` order */
     FLIGHT_DELAYED,  /* never received, not yet visible */
     FLIGHT_LEASED,   /* in flight until visible_at */
-    FLIGHT_PICKED,   /* visible, but chosen by the receive that is being decided: in no order; never seen between tasks */
+    FLIGHT_PICKED, /* visible, but chosen by the receive that is being decided: in no order; never seen between tasks */
 };
 enum flight_flags {
     FLIGHT_CHANGED = 1, /* its lease was changed since it was given: receive attempts are void (contract 2.2) */
+    FLIGHT_SEEN = 2,    /* only while deadlines are swept */
 };
 enum { FLIGHT_NONE = UINT32_MAX };
 
@@ -45,13 +50,14 @@ struct flight {
     uint32_t visible_after; /* ms after sent_ms, LEASED and DELAYED */
     uint32_t first_after;   /* ms after sent_ms of the first receive */
     uint32_t generation;    /* number of receives, undone ones too: what a handle names */
-    uint32_t place[2];      /* + 1 in the deadlines; + 1 in an order */
+    uint32_t due_after;     /* ms after sent_ms of its deadline; its slot in the deadlines says the same, or is stale */
+    uint32_t place;         /* + 1 in an order */
     uint16_t undone;        /* receives that were taken back: count = generation - undone */
     uint8_t state;
     uint8_t flags;
 };
 
-/* A heap of entries: the queue's deadlines, or an order of a group. */
+/* A slot of a heap: of the queue's deadlines, or of an order of a group. */
 struct flight_slot {
     uint64_t key;
     uint32_t entry;
@@ -61,7 +67,6 @@ struct flight_heap {
     struct flight_slot *slots;
     uint32_t count, capacity;
 };
-enum flight_place { FLIGHT_BY_DEADLINE, FLIGHT_BY_ORDER };
 
 struct flights {
     struct flight **blocks;
@@ -76,23 +81,27 @@ struct flights {
 
 /* A zeroed struct flights is an empty one. */
 void flights_clear(struct flights *f); /* all entries; orders of groups must be cleared by their owners */
-uint32_t flights_add(struct flights *f, uint64_t seq); /* zeroed but for seq; the seq must be new */
+uint32_t flights_add(struct flights *f, uint64_t seq);        /* zeroed but for seq; the seq must be new */
 uint32_t flights_find(const struct flights *f, uint64_t seq); /* FLIGHT_NONE */
-void flights_remove(struct flights *f, uint32_t entry); /* must be in no order; leaves the deadlines by itself */
+void flights_remove(struct flights *f, uint32_t entry);       /* must be in no order; leaves the deadlines by itself */
 struct flight *flights_get(const struct flights *f, uint32_t entry);
 /* for (uint32_t i = 0; flights_next(f, &i, &entry);) ...; by number, so the order depends on history */
 bool flights_next(const struct flights *f, uint32_t *position, uint32_t *ret_entry);
 size_t flights_memory(const struct flights *f);
 
+/* The entry's deadline; replaces the one it had. */
+void flight_due(struct flights *f, uint32_t entry, uint64_t due_ms);
+/* The first deadline; UINT64_MAX: there is none. */
+uint64_t flight_first_due(struct flights *f, uint32_t *ret_entry);
+
 void flight_heap_clear(struct flight_heap *h); /* frees; does not touch the entries */
-void flight_heap_insert(struct flights *f, struct flight_heap *h, enum flight_place which, uint32_t entry, uint64_t key);
-void flight_heap_remove(struct flights *f, struct flight_heap *h, enum flight_place which, uint32_t entry);
-void flight_heap_change(struct flights *f, struct flight_heap *h, enum flight_place which, uint32_t entry, uint64_t key);
-static inline uint32_t flight_heap_top(const struct flight_heap *h)
+void flight_order_insert(struct flights *f, struct flight_heap *h, uint32_t entry, uint64_t key);
+void flight_order_remove(struct flights *f, struct flight_heap *h, uint32_t entry);
+static inline uint32_t flight_heap_top(const struct flight_heap *h) /* of an order; FLIGHT_NONE when empty */
 {
     return h->count ? h->slots[0].entry : FLIGHT_NONE;
 }
-static inline uint64_t flight_heap_key(const struct flight_heap *h) /* of the top; UINT64_MAX when empty */
+static inline uint64_t flight_heap_key(const struct flight_heap *h) /* of an order's top; UINT64_MAX when empty */
 {
     return h->count ? h->slots[0].key : UINT64_MAX;
 }

@@ -27,7 +27,7 @@ struct group {
     uint32_t entries, in_flight;
     struct heap_node age; /* in the queue's ages: when the oldest in the lane was sent */
     union {
-        struct { /* fifo.c */
+        struct {                       /* fifo.c */
             struct flight_heap leased; /* by seq */
             struct link ready;         /* in the queue's ready list */
         };
@@ -35,9 +35,9 @@ struct group {
     };
 };
 
-struct group *group_main(struct queue *q);                   /* made when first used */
+struct group *group_main(struct queue *q);                     /* made when first used */
 struct group *group_find(const struct queue *q, uint64_t key); /* NULL */
-struct group *group_get(struct queue *q, uint64_t key);      /* made if absent */
+struct group *group_get(struct queue *q, uint64_t key);        /* made if absent */
 void group_free_all(struct queue *q);
 
 /* After any change to it: where the scheduler has it, and is it still needed. The group may be gone afterwards. */

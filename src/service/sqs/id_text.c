@@ -11,7 +11,8 @@ struct error sqs_id_check(struct slice id, const char *parameter, struct sqs_fau
     if (is_good)
         return OK;
     return sqs_fault(f, SQS_INVALID_PARAMETER,
-        "Value %.*s for parameter %s is invalid. Reason: %s can only include alphanumeric and punctuation characters. 1 to 128 "
+        "Value %.*s for parameter %s is invalid. Reason: %s can only include alphanumeric and punctuation characters. "
+        "1 to 128 "
         "in length.",
         SLICE_ARG(id), parameter, parameter);
 }

@@ -3,16 +3,16 @@
 #include "store/store.h"
 #include <stdatomic.h>
 
-/* Data sizes that make whole malloc blocks: 32 bytes of header and 8 of malloc's. */
+/* Data sizes that make whole malloc blocks: 40 bytes of header and 8 of malloc's. */
 enum {
-    CHUNK_OVERHEAD = 40,
+    CHUNK_OVERHEAD = 48,
     CHUNK_DATA_FIRST = 64 - CHUNK_OVERHEAD,
     CHUNK_DATA_SMALL = 512 - CHUNK_OVERHEAD,
     CHUNK_DATA_LARGE = LANE_CHUNK_BYTES_MAX - CHUNK_OVERHEAD,
-    LONG_LANE_CHUNKS = 4,     /* from here on chunks are large */
-    CAPTURE_COPY_MAX = 1024,  /* shorter chunks are copied into the snapshot: a reference costs more */
+    LONG_LANE_CHUNKS = 4,    /* from here on chunks are large */
+    CAPTURE_COPY_MAX = 1024, /* shorter chunks are copied into the snapshot: a reference costs more */
 };
-static_assert(sizeof(struct lane_chunk) == 32, "the header's size is part of the memory figures");
+static_assert(sizeof(struct lane_chunk) == 40, "the header's size is part of the memory figures");
 static_assert(CHUNK_DATA_LARGE <= UINT16_MAX, "used is 16 bits");
 
 /* ---- chunks ------------------------------------------------------------------------------------------------------- */
@@ -23,6 +23,7 @@ static struct lane_chunk *chunk_new(const struct lane_item *first, size_t capaci
     atomic_init(&c->references, 1);
     c->capacity = (uint16_t)capacity;
     c->used = 0;
+    c->step = c->reserved = 0;
     c->first = *first;
     return c;
 }
@@ -44,6 +45,7 @@ static struct lane_chunk *chunk_grow(struct lane_chunk *c, size_t capacity)
     }
     struct lane_chunk *copy = chunk_new(&c->first, capacity);
     copy->used = c->used;
+    copy->step = c->step;
     memcpy(copy->data, c->data, c->used);
     chunk_unref(c);
     return copy;
@@ -83,12 +85,29 @@ static bool get_varint(const uint8_t **at, const uint8_t *end, uint64_t *ret_val
     return false;
 }
 
-static size_t encode(uint8_t out[LANE_ITEM_BYTES_MAX], const struct lane_item *before, const struct lane_item *item)
+/* The differences of a chunk are taken from this many LSNs for each number: what its first two messages show. */
+static uint32_t step_of(const struct lane_item *before, const struct lane_item *item)
+{
+    if (item->lsn < before->lsn)
+        return 0; /* it was moved */
+    uint64_t step = (item->lsn - before->lsn) / (item->seq - before->seq);
+    return step < UINT32_MAX ? (uint32_t)step : 0;
+}
+
+/* All differences inside a chunk must stay far from 64 bits, also when messages between two are taken out. */
+static bool step_fits(const struct lane_chunk *c, uint64_t seq)
+{
+    uint64_t product;
+    return !__builtin_mul_overflow(seq - c->first.seq, (uint64_t)c->step, &product) && product < 1ull << 57;
+}
+
+static size_t encode(
+    uint8_t out[LANE_ITEM_BYTES_MAX], const struct lane_item *before, const struct lane_item *item, uint32_t step)
 {
     uint64_t seq_step = item->seq - before->seq;
     bool is_jump = seq_step != 1, is_later = item->time_ms != before->time_ms;
-    uint8_t *at = put_varint(
-        out, zigzag((int64_t)(item->lsn - before->lsn)) << 2 | (uint64_t)is_jump << 1 | (uint64_t)is_later);
+    uint64_t surprise = zigzag((int64_t)(item->lsn - before->lsn - seq_step * step));
+    uint8_t *at = put_varint(out, surprise << 2 | (uint64_t)is_jump << 1 | (uint64_t)is_later);
     if (is_jump)
         at = put_varint(at, seq_step);
     if (is_later)
@@ -108,7 +127,7 @@ static bool decode(const struct lane_chunk *c, uint32_t *offset, struct lane_ite
     if ((head & 1) && !get_varint(&at, end, &later))
         return false;
     item->seq += step;
-    item->lsn += (uint64_t)unzigzag(head >> 2);
+    item->lsn += step * c->step + (uint64_t)unzigzag(head >> 2);
     item->time_ms += (uint64_t)unzigzag(later);
     *offset = (uint32_t)(at - c->data);
     return true;
@@ -162,23 +181,40 @@ void lane_clear(struct lane *l)
 
 /* ---- append and pop ----------------------------------------------------------------------------------------------- */
 
+/* Room for `size` more bytes in the last chunk, if it may grow so far. */
+static bool make_room(struct lane *l, struct lane_chunk **last, size_t size)
+{
+    size_t limit = l->chunk_count > LONG_LANE_CHUNKS ? CHUNK_DATA_LARGE : CHUNK_DATA_SMALL;
+    size_t capacity = (*last)->capacity;
+    if (capacity - (*last)->used < size && capacity < limit) {
+        capacity = (capacity + CHUNK_OVERHEAD) * 2 - CHUNK_OVERHEAD;
+        *last = chunk_grow(*last, capacity < limit ? capacity : limit);
+    }
+    return (size_t)((*last)->capacity - (*last)->used) >= size;
+}
+
+/* False: the last chunk is full, or the message too far away for it. */
+static bool append_to_last(struct lane *l, const struct lane_item *item)
+{
+    uint8_t bytes[LANE_ITEM_BYTES_MAX];
+    struct lane_chunk **last = chunk_at(l, l->chunk_count - 1);
+    if ((*last)->used == 0)
+        (*last)->step = step_of(&l->tail, item);
+    if (!step_fits(*last, item->seq))
+        return false;
+    size_t size = encode(bytes, &l->tail, item, (*last)->step);
+    if (!make_room(l, last, size))
+        return false;
+    memcpy((*last)->data + (*last)->used, bytes, size);
+    (*last)->used = (uint16_t)((*last)->used + size);
+    return true;
+}
+
 void lane_append(struct lane *l, const struct lane_item *item)
 {
     ASSERT(l->count == 0 || item->seq > l->tail.seq);
-    uint8_t bytes[LANE_ITEM_BYTES_MAX];
-    struct lane_chunk **last = l->chunk_count ? chunk_at(l, l->chunk_count - 1) : NULL;
-    size_t size = last ? encode(bytes, &l->tail, item) : 0;
-    size_t limit = l->chunk_count > LONG_LANE_CHUNKS ? CHUNK_DATA_LARGE : CHUNK_DATA_SMALL;
-    if (last && (*last)->capacity - (*last)->used < (int)size && (*last)->capacity < limit) {
-        size_t capacity = ((size_t)(*last)->capacity + CHUNK_OVERHEAD) * 2 - CHUNK_OVERHEAD;
-        *last = chunk_grow(*last, capacity < limit ? capacity : limit);
-    }
-    if (last && (*last)->capacity - (*last)->used >= (int)size) {
-        memcpy((*last)->data + (*last)->used, bytes, size);
-        (*last)->used = (uint16_t)((*last)->used + size);
-    } else {
+    if (l->chunk_count == 0 || !append_to_last(l, item))
         window_push(l, chunk_new(item, CHUNK_DATA_FIRST));
-    }
     if (l->count++ == 0) {
         l->head = *item;
         l->offset = 0;
@@ -287,8 +323,9 @@ static void rewrite_chunk(struct lane *l, uint32_t index, uint64_t seq, uint64_t
             item.lsn = to_lsn;
         if (!new) {
             new = chunk_new(&item, capacity);
+            new->step = old->step;
         } else {
-            new->used = (uint16_t)(new->used + encode(new->data + new->used, &before, &item));
+            new->used = (uint16_t)(new->used + encode(new->data + new->used, &before, &item, new->step));
         }
         before = item;
     }
@@ -375,6 +412,7 @@ void lane_capture(const struct lane *l, struct buf *pending, struct snapshot_wri
     for (uint32_t i = 0; i < l->chunk_count; i++) {
         struct lane_chunk *c = *chunk_at(l, i);
         pack_item(pending, &c->first);
+        pack_u64(pending, c->step);
         pack_u64(pending, c->used);
         if (c->used <= CAPTURE_COPY_MAX) {
             buf_add(pending, slice_of(c->data, c->used));
@@ -390,17 +428,20 @@ void lane_capture(const struct lane *l, struct buf *pending, struct snapshot_wri
 static struct lane_chunk *restore_chunk(struct unpack *u)
 {
     struct lane_item first = unpack_item(u);
+    uint32_t step = unpack_u32(u);
     struct slice data = unpack_bytes(u);
     if (u->is_bad || data.size > UINT16_MAX - 2 * LANE_ITEM_BYTES_MAX)
         return NULL;
     struct lane_chunk *c = chunk_new(&first, data.size > CHUNK_DATA_FIRST ? data.size : CHUNK_DATA_FIRST);
     memcpy(c->data, data.data, data.size);
     c->used = (uint16_t)data.size;
+    c->step = step;
     return c;
 }
 
 /* Walks all that was read: right seqs, right count, whole chunks. */
-static bool check_restored(struct lane *l, uint64_t count, void (*each)(void *, const struct lane_item *), void *context)
+static bool check_restored(
+    struct lane *l, uint64_t count, void (*each)(void *, const struct lane_item *), void *context)
 {
     uint64_t seen = 0;
     struct lane_item before = { 0 };
@@ -421,7 +462,8 @@ static bool check_restored(struct lane *l, uint64_t count, void (*each)(void *, 
     return seen == count;
 }
 
-bool lane_restore(struct lane *l, struct unpack *u, void (*each)(void *context, const struct lane_item *item), void *context)
+bool lane_restore(
+    struct lane *l, struct unpack *u, void (*each)(void *context, const struct lane_item *item), void *context)
 {
     uint64_t count = unpack_u64(u);
     if (count == 0)

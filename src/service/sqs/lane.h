@@ -5,9 +5,10 @@
  *
  * A message here was never received; it has a sequence number (rising), the LSN of its record and the time it was sent;
  * everything else is read from the record. A chunk holds its first message whole and the others as differences:
- *     varint( zigzag(lsn difference) << 2 | seq difference is not 1 << 1 | time differs )
+ *     varint( zigzag(lsn difference - seq difference * step) << 2 | seq difference is not 1 << 1 | time differs )
  *     [varint seq difference] [varint zigzag(time difference)]
- * so a message of a busy standard queue takes 2 to 3 bytes, one of a FIFO group 7 to 9.
+ * where step is what the first two messages of the chunk needed for each number: records of one queue are alike. So a
+ * message of a busy standard queue takes 1 to 3 bytes, one of a FIFO group 5 to 9.
  *
  * Invariants  L1 seq rises strictly; L2 count is the number of messages from head to tail; L3 without messages there are
  *             no chunks; L4 bytes of a chunk below `used` never change: relocation and extraction make a new chunk, so a
@@ -33,6 +34,8 @@ struct lane_item {
 struct lane_chunk {
     _Atomic uint32_t references;
     uint16_t capacity, used; /* bytes of data */
+    uint32_t step;           /* of the LSN for each seq; fixed once there is data */
+    uint32_t reserved;
     struct lane_item first;
     uint8_t data[];
 };
@@ -40,7 +43,7 @@ struct lane_chunk {
 struct lane {
     struct lane_chunk **chunks; /* a window of chunk_count from chunk_first */
     uint32_t chunk_first, chunk_count, chunk_capacity;
-    uint32_t offset;            /* in the first chunk: of the message after the head */
+    uint32_t offset; /* in the first chunk: of the message after the head */
     uint64_t count;
     struct lane_item head, tail; /* meaningless without messages */
 };
@@ -70,7 +73,8 @@ struct snapshot_writer;
 /* All messages, long chunks by reference. `pending` holds bytes that were not given to the writer yet. */
 void lane_capture(const struct lane *l, struct buf *pending, struct snapshot_writer *w);
 /* Reads it back into an empty lane and calls `each` for every message. False: the bytes are not a lane; it is empty then. */
-bool lane_restore(struct lane *l, struct unpack *u, void (*each)(void *context, const struct lane_item *item), void *context);
+bool lane_restore(
+    struct lane *l, struct unpack *u, void (*each)(void *context, const struct lane_item *item), void *context);
 size_t lane_memory(const struct lane *l); /* bytes allocated, for tests and metrics */
 
 #endif

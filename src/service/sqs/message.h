@@ -15,10 +15,11 @@
 
 enum message_flags {
     /* in the head, by the owner */
-    MESSAGE_DELAY = 1,        /* varint seconds: not visible before sent + delay (standard) */
-    MESSAGE_SENT = 2,         /* varint ms: sent at another time than the record's */
-    MESSAGE_MOVED = 4,        /* came from another queue: its MessageId 16 bytes, source ARN, receives, ms from sent to the first receive */
-    MESSAGE_DEDUP_HASH = 8,   /* the deduplication id is the SHA-256 of the body: 32 bytes raw instead of the id */
+    MESSAGE_DELAY = 1, /* varint seconds: not visible before sent + delay (standard) */
+    MESSAGE_SENT = 2,  /* varint ms: sent at another time than the record's */
+    MESSAGE_MOVED =
+        4, /* came from another queue: its MessageId 16 bytes, source ARN, receives, ms from sent to the first receive */
+    MESSAGE_DEDUP_HASH = 8, /* the deduplication id is the SHA-256 of the body: 32 bytes raw instead of the id */
     /* in the tail, by the front */
     MESSAGE_SENDER = 16,      /* SenderId other than the account of the queue */
     MESSAGE_GROUP = 32,       /* MessageGroupId */
@@ -31,15 +32,15 @@ struct message {
     uint32_t flags;
     uint64_t seq;
     uint32_t delay_s;
-    uint64_t sent_ms;          /* 0: the record's time */
-    struct slice moved_id;     /* 16 bytes */
+    uint64_t sent_ms;      /* 0: the record's time */
+    struct slice moved_id; /* 16 bytes */
     struct slice source_arn;
     uint32_t receives;
     uint64_t first_after_ms;
-    struct slice dedup_hash;   /* 32 bytes */
+    struct slice dedup_hash;                        /* 32 bytes */
     struct slice sender, group_id, dedup_id, trace; /* none if absent */
-    struct slice attributes;   /* packed; none if absent */
-    struct slice body_md5;     /* 16 bytes */
+    struct slice attributes;                        /* packed; none if absent */
+    struct slice body_md5;                          /* 16 bytes */
     struct slice body;
 };
 

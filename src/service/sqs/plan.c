@@ -73,7 +73,8 @@ static struct slice pack_attributes(struct call *c, const struct values *attribu
     return buf_slice(&b);
 }
 
-static void pack_tail(struct call *c, const struct send_input *in, const uint8_t body_md5[MD5_BYTES], struct sqs_send_item *item)
+static void pack_tail(
+    struct call *c, const struct send_input *in, const uint8_t body_md5[MD5_BYTES], struct sqs_send_item *item)
 {
     struct message m = { .sender = sender_of(c),
         .group_id = in->group_id,

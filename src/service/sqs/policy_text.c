@@ -113,7 +113,10 @@ struct error sqs_policy_text_check(struct slice text, struct sqs_fault *f)
     struct error e = policy_parse(text, &policy, &sentence, f->arena);
     if (failed(e))
         return sqs_fault(f, SQS_INVALID_ATTRIBUTE_VALUE, "%s %.*s", invalid, SLICE_ARG(sentence));
+    bool has_principals = policy_names_principals(policy);
     policy_free(policy);
+    if (!has_principals)
+        return sqs_fault(f, SQS_INVALID_ATTRIBUTE_VALUE, "%s Every statement must have a Principal.", invalid);
     if (failed(count_policy(text, &counts, f->arena)))
         return sqs_fault(f, SQS_INVALID_ATTRIBUTE_VALUE, "%s It is not a policy document.", invalid);
     if (counts.statements > SQS_POLICY_STATEMENTS_MAX)

@@ -5,8 +5,8 @@
 #include "service/sqs/memory.h"
 #include "service/sqs/state.h"
 
-/* Records whose LSNs agree above these bits (1 MiB of journal) are in one segment: segments are multiples of it. */
-enum { LIVE_STRETCH_BITS = 16 };
+/* Records whose LSNs agree above these bits (4 KiB of journal) are in one segment: segments are multiples of it. */
+enum { LIVE_STRETCH_BITS = 8 };
 
 /* ---- dead records -------------------------------------------------------------------------------------------------- */
 
@@ -39,11 +39,7 @@ static uint64_t deadline_ms(const struct queue *q, const struct flight *e)
 
 static void set_deadline(struct queue *q, uint32_t entry)
 {
-    struct flight *e = flights_get(&q->flights, entry);
-    if (e->place[FLIGHT_BY_DEADLINE])
-        flight_heap_change(&q->flights, &q->flights.deadlines, FLIGHT_BY_DEADLINE, entry, deadline_ms(q, e));
-    else
-        flight_heap_insert(&q->flights, &q->flights.deadlines, FLIGHT_BY_DEADLINE, entry, deadline_ms(q, e));
+    flight_due(&q->flights, entry, deadline_ms(q, flights_get(&q->flights, entry)));
 }
 
 /* Out of everything its state put it into, but the deadlines; it is PICKED then. */
@@ -58,13 +54,13 @@ static void leave_state(struct queue *q, uint32_t entry)
             queue_wake(q, 1);
         g->in_flight--;
         if (q->is_fifo)
-            flight_heap_remove(&q->flights, &g->leased, FLIGHT_BY_ORDER, entry);
+            flight_order_remove(&q->flights, &g->leased, entry);
         break;
     case FLIGHT_DELAYED:
         q->delayed--;
         break;
     case FLIGHT_RETURNED:
-        flight_heap_remove(&q->flights, &g->returned, FLIGHT_BY_ORDER, entry);
+        flight_order_remove(&q->flights, &g->returned, entry);
         break;
     default:
         break;
@@ -83,7 +79,7 @@ static void enter_returned(struct queue *q, uint32_t entry, uint64_t position)
     struct flight *e = flights_get(&q->flights, entry);
     e->state = FLIGHT_RETURNED;
     e->position = position;
-    flight_heap_insert(&q->flights, &e->group->returned, FLIGHT_BY_ORDER, entry, position);
+    flight_order_insert(&q->flights, &e->group->returned, entry, position);
     set_deadline(q, entry);
 }
 
@@ -96,7 +92,7 @@ static void enter_leased(struct queue *q, uint32_t entry, uint64_t leased_ms)
     q->in_flight++;
     e->group->in_flight++;
     if (q->is_fifo)
-        flight_heap_insert(&q->flights, &e->group->leased, FLIGHT_BY_ORDER, entry, e->seq);
+        flight_order_insert(&q->flights, &e->group->leased, entry, e->seq);
     set_deadline(q, entry);
 }
 
@@ -307,11 +303,9 @@ uint32_t queue_lift(struct queue *q, uint64_t seq, uint64_t group_key)
 
 static void advance_entries(struct queue *q)
 {
-    struct flight_heap *h = &q->flights.deadlines;
-    while (flight_heap_key(h) <= q->view_ms) {
-        uint32_t entry = flight_heap_top(h);
-        struct flight *e = flights_get(&q->flights, entry);
-        if (expiry_ms(q, e->sent_ms) <= q->view_ms)
+    uint32_t entry;
+    while (flight_first_due(&q->flights, &entry) <= q->view_ms) {
+        if (expiry_ms(q, flights_get(&q->flights, entry)->sent_ms) <= q->view_ms)
             queue_drop(q, entry);
         else
             queue_release(q, entry);
@@ -359,9 +353,10 @@ void queue_advance(struct queue *q, uint64_t now_ms, size_t budget)
         fair_advance(q);
 }
 
-uint64_t queue_next_deadline(const struct queue *q)
+uint64_t queue_next_deadline(struct queue *q)
 {
-    return flight_heap_key(&q->flights.deadlines);
+    uint32_t entry;
+    return flight_first_due(&q->flights, &entry);
 }
 
 void queue_wake(struct queue *q, uint64_t count)

@@ -12,8 +12,8 @@
  * State       uid, names, times, config, next_seq, and of each message: seq, LSN, sent time, receives, lease. Everything else
  *             (orders, heaps, ready lists, counters) is a view and never in a record. queue_advance brings the views to a
  *             time; apply calls it with the record's time first, so replay sees what deciding saw.
- * Invariants  Q1 messages = lanes + flights; Q2 in_flight = LEASED entries, delayed = DELAYED entries; Q3 every entry is in
- *             the deadlines; Q4 RETURNED entries are in their group's `returned`.
+ * Invariants  Q1 messages = lanes + flights; Q2 in_flight = LEASED entries, delayed = DELAYED entries; Q3 every entry but a
+ *             PICKED one has a deadline; Q4 RETURNED entries are in their group's `returned`.
  * Cost        O(1) in the backlog, O(log) in what is in flight.
  * Memory      an idle queue: this struct, its names in the same block, its config.
  */
@@ -57,8 +57,8 @@ struct queue {
     struct attempts *attempts; /* NULL without */
 
     struct link in_state;
-    struct link waiters;     /* long polls: struct call.waiting */
-    struct heap_node watch;  /* in the state's, while there are waiters: its next deadline */
+    struct link waiters;    /* long polls: struct call.waiting */
+    struct heap_node watch; /* in the state's, while there are waiters: its next deadline */
     struct queue_figures figures;
 };
 
@@ -76,7 +76,7 @@ uint64_t queue_oldest_sent_ms(const struct queue *q); /* UINT64_MAX when empty; 
  * waiters for what became visible. At most about `budget` messages expire (0: all); what is expired is never served. */
 void queue_advance(struct queue *q, uint64_t now_ms, size_t budget);
 /* When queue_advance has something to do next; UINT64_MAX: never. */
-uint64_t queue_next_deadline(const struct queue *q);
+uint64_t queue_next_deadline(struct queue *q);
 /* For up to `count` messages that can be received now: that many long polls look again. */
 void queue_wake(struct queue *q, uint64_t count);
 /* After a change, if there are waiters: makes sure that advance runs when its next deadline comes. */
@@ -86,10 +86,10 @@ void queue_watch(struct queue *q);
 
 struct queue_message { /* what is needed to put one in */
     uint64_t seq, lsn, sent_ms;
-    uint64_t group_key;    /* 0: none */
-    uint64_t visible_ms;   /* delayed until then; 0: at once */
-    uint32_t receives;     /* it brings with it (dead letters) */
-    uint64_t first_ms;     /* of its first receive, if receives > 0 */
+    uint64_t group_key;  /* 0: none */
+    uint64_t visible_ms; /* delayed until then; 0: at once */
+    uint32_t receives;   /* it brings with it (dead letters) */
+    uint64_t first_ms;   /* of its first receive, if receives > 0 */
 };
 void queue_put(struct queue *q, const struct queue_message *m);
 /* The best visible message as a PICKED entry; FLIGHT_NONE: nothing may be received. Expired ones are dropped on the way. */

@@ -101,7 +101,8 @@ static void unpin(struct call *c, struct receive_plan *plan)
 /* ---- run ------------------------------------------------------------------------------------------------------------------ */
 
 /* FIFO, the same ReceiveRequestAttemptId again: the same messages, their time anew. */
-static struct error renew(struct call *c, struct queue *q, const struct attempt *a, uint32_t visibility_s, struct receive_plan *plan)
+static struct error renew(
+    struct call *c, struct queue *q, const struct attempt *a, uint32_t visibility_s, struct receive_plan *plan)
 {
     struct record_leased l = {
         .flags = LEASED_HAS_ATTEMPT | LEASED_IS_RENEWAL, .visibility_s = visibility_s, .epoch = a->epoch
@@ -122,8 +123,8 @@ static struct error renew(struct call *c, struct queue *q, const struct attempt 
     return OK;
 }
 
-static struct error lease(struct call *c, struct queue *q, const uint32_t *entries, uint32_t count, uint32_t visibility_s,
-    const uint64_t *attempt, struct receive_plan *plan)
+static struct error lease(struct call *c, struct queue *q, const uint32_t *entries, uint32_t count,
+    uint32_t visibility_s, const uint64_t *attempt, struct receive_plan *plan)
 {
     struct record_leased l = { .visibility_s = visibility_s };
     uint64_t seqs[SQS_RECEIVE_MAX];
@@ -268,8 +269,8 @@ struct error sqs_receive_message_finish(struct call *c, const void *in, void *ou
     size_t count = 0;
     for (uint32_t i = 0; i < plan->count; i++) {
         struct error e = is_damaged[i] ? ERROR_OF(ERR_CORRUPT)
-                                       : receive_build(plan, &plan->picks[i], &records[i], &filters, c->account, &c->arena,
-                                             &messages[count]);
+                                       : receive_build(plan, &plan->picks[i], &records[i], &filters, c->account,
+                                             &c->arena, &messages[count]);
         if (failed(e))
             log_event(LOG_ERROR, "message_damaged", "queue=%.*s lsn=%llu code=%u request=%s", SLICE_ARG(c->resource),
                 (unsigned long long)plan->picks[i].lsn, e.code, c->request_id);

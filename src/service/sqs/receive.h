@@ -16,14 +16,14 @@ struct receive_pick {
     uint64_t seq, lsn, group_key, sent_ms, first_ms;
     uint32_t generation, count;
 };
-struct receive_plan { /* c->scratch from the first run on */
+struct receive_plan {     /* c->scratch from the first run on */
     uint64_t deadline_ms; /* of the long poll */
     bool has_deadline;
     const struct sqs_keys *keys;
     uint64_t uid, epoch;
     bool is_fifo;
     bool is_pinned;
-    bool is_warm;         /* finish ran before: now it may wait for the disk */
+    bool is_warm; /* finish ran before: now it may wait for the disk */
     uint32_t count;
     struct receive_pick picks[SQS_RECEIVE_MAX];
 };

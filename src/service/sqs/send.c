@@ -9,10 +9,10 @@
 /* What is decided about one message. */
 struct send_choice {
     uint64_t seq;
-    bool is_new;        /* false: a duplicate of `seq` */
+    bool is_new; /* false: a duplicate of `seq` */
     bool is_dedup;
     uint64_t hash[2];
-    char *head;         /* packed, message.h */
+    char *head; /* packed, message.h */
     size_t head_bytes;
 };
 
@@ -27,7 +27,8 @@ static struct error check_ids(struct call *c, const struct queue *q, const struc
     if (!q->is_fifo) {
         if (!slice_is_none(item->dedup_id))
             return call_fail(c, SQS_INVALID_PARAMETER,
-                "Value %.*s for parameter MessageDeduplicationId is invalid. Reason: The request includes a parameter that is "
+                "Value %.*s for parameter MessageDeduplicationId is invalid. Reason: The request includes a parameter "
+                "that is "
                 "not valid for this queue type.",
                 SLICE_ARG(item->dedup_id));
         return OK;
@@ -37,7 +38,8 @@ static struct error check_ids(struct call *c, const struct queue *q, const struc
             "The request must contain the parameter MessageGroupId.");
     if (slice_is_none(item->dedup_id) && !q->config->is_content_dedup)
         return call_fail(c, SQS_INVALID_PARAMETER,
-            "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly");
+            "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided "
+            "explicitly");
     return OK;
 }
 
@@ -51,7 +53,8 @@ static struct error check_item(
     }
     if (q->is_fifo && item->delay_s != INT_ABSENT && item->delay_s > 0) {
         *ret_text = arena_printf(&c->arena,
-            "Value %lld for parameter DelaySeconds is invalid. Reason: The request include parameter that is not valid for "
+            "Value %lld for parameter DelaySeconds is invalid. Reason: The request include parameter that is not valid "
+            "for "
             "this queue type.",
             (long long)item->delay_s);
         return ERROR_OF(SQS_INVALID_PARAMETER);
@@ -101,7 +104,8 @@ static struct error choose(struct call *c, const struct queue *q, const struct s
 
 /* ---- records ------------------------------------------------------------------------------------------------------------- */
 
-static void pack_head(struct call *c, const struct queue *q, const struct sqs_send_item *item, struct send_choice *choice)
+static void pack_head(
+    struct call *c, const struct queue *q, const struct sqs_send_item *item, struct send_choice *choice)
 {
     struct message m = { .flags = item->flags, .seq = choice->seq };
     if (!q->is_fifo) {
@@ -118,8 +122,8 @@ static void pack_head(struct call *c, const struct queue *q, const struct sqs_se
     choice->head_bytes = b.size;
 }
 
-static struct error append(
-    struct call *c, struct queue *q, const struct sqs_send_item *const *items, struct send_choice *choices, size_t count)
+static struct error append(struct call *c, struct queue *q, const struct sqs_send_item *const *items,
+    struct send_choice *choices, size_t count)
 {
     struct record_in records[SQS_BATCH_ENTRIES_MAX];
     struct slice parts[SQS_BATCH_ENTRIES_MAX][3];
@@ -148,8 +152,8 @@ static struct error append(
 }
 
 /* Decides about `count` good messages together: all of them or none. */
-static struct error send_items(
-    struct call *c, struct queue *q, const struct sqs_send_item *const *items, size_t count, struct send_choice *choices)
+static struct error send_items(struct call *c, struct queue *q, const struct sqs_send_item *const *items, size_t count,
+    struct send_choice *choices)
 {
     uint64_t next_seq = q->next_seq;
     for (size_t i = 0; i < count; i++) {
@@ -210,7 +214,8 @@ struct error sqs_send_message(struct call *c, const void *in, void *out)
     return OK;
 }
 
-static void put_result(struct call *c, struct queue *q, const struct sqs_send_item *item, uint64_t seq, struct sqs_send_result *r)
+static void put_result(
+    struct call *c, struct queue *q, const struct sqs_send_item *item, uint64_t seq, struct sqs_send_result *r)
 {
     r->id = item->id;
     r->message_id = id_of(c, q, seq);

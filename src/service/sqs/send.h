@@ -16,17 +16,17 @@ struct sqs_send_message_in;
 struct sqs_send_message_batch_in;
 
 struct sqs_send_item {
-    struct slice id;            /* of the batch entry */
+    struct slice id; /* of the batch entry */
     struct slice body;
     struct slice group_id, dedup_id; /* none if absent */
-    int64_t delay_s;            /* INT_ABSENT */
-    size_t size;                /* body and attributes: against MaximumMessageSize */
-    uint32_t flags;             /* enum message_flags of the tail */
-    struct slice tail;          /* packed, message.h */
-    uint8_t body_sha256[32];    /* if has_sha256: FIFO names without a deduplication id */
+    int64_t delay_s;                 /* INT_ABSENT */
+    size_t size;                     /* body and attributes: against MaximumMessageSize */
+    uint32_t flags;                  /* enum message_flags of the tail */
+    struct slice tail;               /* packed, message.h */
+    uint8_t body_sha256[32];         /* if has_sha256: FIFO names without a deduplication id */
     bool has_sha256;
     char md5_of_body[33], md5_of_attributes[33], md5_of_system_attributes[33]; /* "": none */
-    struct error error;         /* of this entry alone */
+    struct error error;                                                        /* of this entry alone */
     struct slice error_text;
 };
 struct sqs_send_plan {
@@ -35,6 +35,7 @@ struct sqs_send_plan {
 };
 
 struct error sqs_plan_send(struct call *c, const struct sqs_send_message_in *in);
-struct error sqs_plan_send_batch(struct call *c, const struct sqs_send_message_batch_in *in); /* checks the total size too */
+struct error sqs_plan_send_batch(
+    struct call *c, const struct sqs_send_message_batch_in *in); /* checks the total size too */
 
 #endif

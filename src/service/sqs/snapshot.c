@@ -290,7 +290,8 @@ static void digest_memories(struct digest *d, const struct queue *q)
     for (struct link *l = q->attempts->oldest.next; l != &q->attempts->oldest; l = l->next) {
         const struct attempt *a = LIST_ENTRY(l, struct attempt, link);
         for (uint32_t i = 0; i < a->count; i++) {
-            const uint64_t facts[] = { 'a', q->uid, a->hash[0], a->hash[1], a->time_ms, a->epoch, a->seqs[i], a->generations[i] };
+            const uint64_t facts[] = { 'a', q->uid, a->hash[0], a->hash[1], a->time_ms, a->epoch, a->seqs[i],
+                a->generations[i] };
             digest_add(d, facts, ARRAY_COUNT(facts));
         }
     }
@@ -304,8 +305,8 @@ static void digest_queue(struct digest *d, const struct queue *q)
     buf_init(&config);
     sqs_config_encode(&config, q->config);
     const uint64_t facts[] = { 'q', q->uid, digest_text(q->account), digest_text(q->region), digest_text(q->name),
-        digest_text(buf_slice(&config)), q->created_ms, q->changed_ms, q->purged_ms, q->next_seq, q->messages, q->delayed,
-        q->in_flight };
+        digest_text(buf_slice(&config)), q->created_ms, q->changed_ms, q->purged_ms, q->next_seq, q->messages,
+        q->delayed, q->in_flight };
     digest_add(d, facts, ARRAY_COUNT(facts));
     buf_deinit(&config);
     if (q->main)
@@ -325,7 +326,8 @@ void sqs_state_digest(void *state, uint8_t out[32])
     sqs_deleted_expire(s, now_ms);
     for (struct link *l = s->deleted.next; l != &s->deleted; l = l->next) {
         const struct sqs_deleted *n = LIST_ENTRY(l, struct sqs_deleted, link);
-        const uint64_t facts[] = { 'n', digest_text(n->account), digest_text(n->region), digest_text(n->name), n->deleted_ms };
+        const uint64_t facts[] = { 'n', digest_text(n->account), digest_text(n->region), digest_text(n->name),
+            n->deleted_ms };
         digest_add(&d, facts, ARRAY_COUNT(facts));
     }
     for (struct link *l = s->queues.next; l != &s->queues; l = l->next) {

@@ -105,7 +105,8 @@ static struct slice put_text(char **at, struct slice s)
     return copy;
 }
 
-void sqs_deleted_add(struct sqs_state *s, struct slice account, struct slice region, struct slice name, uint64_t deleted_ms)
+void sqs_deleted_add(
+    struct sqs_state *s, struct slice account, struct slice region, struct slice name, uint64_t deleted_ms)
 {
     struct sqs_deleted *d = memory_zero(sizeof(*d) + account.size + region.size + name.size);
     char *at = (char *)(d + 1);

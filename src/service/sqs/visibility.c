@@ -9,18 +9,21 @@ static struct error check_cap(const struct queue *q, const struct flight *e, uin
     if (q->view_ms + visibility_s * 1000ull <= e->leased_ms + SQS_LEASE_MS_MAX)
         return OK;
     return sqs_fault(f, SQS_INVALID_PARAMETER,
-        "Value %u for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the message is beyond the "
+        "Value %u for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the message is "
+        "beyond the "
         "limit [43200 seconds]",
         visibility_s);
 }
 
-static struct error choose(struct queue *q, struct slice handle, uint32_t visibility_s, struct record_seqs *l, struct sqs_fault *f)
+static struct error choose(
+    struct queue *q, struct slice handle, uint32_t visibility_s, struct record_seqs *l, struct sqs_fault *f)
 {
     struct receipt r;
     TRY(sqs_handle_open(q, handle, &r, f));
     uint32_t entry = flights_find(&q->flights, r.seq);
     if (entry == FLIGHT_NONE) {
-        if (queue_lsn_of(q, r.seq, r.group_key)) /* its lease was lost in a crash: it is visible, as if it had run out */
+        if (queue_lsn_of(
+                q, r.seq, r.group_key)) /* its lease was lost in a crash: it is visible, as if it had run out */
             return OK;
         return sqs_fault_value(
             f, handle, "ReceiptHandle", "Message does not exist or is not available for visibility timeout change.");

@@ -660,6 +660,25 @@ static void signed_requests_verify(void **state)
     }
 }
 
+/* The header may go unsigned, but then it must still be the body's. */
+static void content_hash_must_be_the_body_s(void **state)
+{
+    struct vector v = copy_of(vector_named("sqs-json"));
+    v.request.headers = v.headers;
+    struct sigv4_header *added = &v.headers[v.request.header_count++];
+    char hex[64];
+    uint8_t digest[SHA256_BYTES];
+    sha256(v.body, digest);
+    text_format_hex(digest, sizeof digest, hex);
+    *added = (struct sigv4_header){ SLICE("X-Amz-Content-Sha256"), slice_of(hex, sizeof hex) };
+    expect(&v, SIGV4_OK, "the right hash added");
+    hex[63] ^= 1;
+    assert_int_not_equal(check(&v), SIGV4_OK);
+    sha256(SLICE(""), digest);
+    text_format_hex(digest, sizeof digest, hex);
+    expect(&v, SIGV4_MISMATCH, "the hash of nothing added");
+}
+
 static void small_arena_fails_closed(void **state)
 {
     struct vector v = copy_of(vector_named("header-long"));
@@ -688,6 +707,7 @@ int main(void)
         cmocka_unit_test(documented_signing_key),
         cmocka_unit_test(cache_never_mixes_keys),
         cmocka_unit_test(signed_requests_verify),
+        cmocka_unit_test(content_hash_must_be_the_body_s),
         cmocka_unit_test(small_arena_fails_closed),
     };
     return cmocka_run_group_tests(tests, load_vectors, unload_vectors);

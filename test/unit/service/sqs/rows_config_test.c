@@ -164,6 +164,10 @@ static const struct set_case {
     { "q", "Policy", GOOD_POLICY, GOOD_POLICY, 0, NULL },
     { "q", "Policy", "", "-", 0, NULL },
     { "q", "Policy", "{not json", NULL, SQS_INVALID_ATTRIBUTE_VALUE, NULL },
+    { "q", "Policy",
+        "{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"sqs:*\",\"Resource\":\"*\"}}",
+        NULL, SQS_INVALID_ATTRIBUTE_VALUE,
+        "Invalid value for the parameter Policy. Reason: Every statement must have a Principal." },
     /* dead letters */
     { "q", "RedrivePolicy", "", "-", 0, NULL },
     { "q", "RedrivePolicy", REDRIVE(ARN("dlq"), "3"), REDRIVE(ARN("dlq"), "3"), 0, NULL },

@@ -84,9 +84,13 @@ static struct call *call_new(const struct who *who, const char *op)
     c->service = &sqs_service;
     c->op = op_of(op);
     c->protocol = who->protocol;
-    memcpy(c->caller.account, who->account, ACCOUNT_BYTES);
-    c->caller.arn = arena_printf(&c->arena, "arn:aws:iam::%s:root", who->account);
-    c->caller.is_root = true;
+    if (*who->account) {
+        memcpy(c->caller.account, who->account, ACCOUNT_BYTES);
+        c->caller.arn = arena_printf(&c->arena, "arn:aws:iam::%s:root", who->account);
+        c->caller.is_root = true;
+    } else {
+        caller_anonymous(&c->caller);
+    }
     c->region = slice_str(who->region);
     c->account = slice_str(c->caller.account);
     c->endpoint = slice_str(who->endpoint);
@@ -503,6 +507,28 @@ static void a_deny_stops_the_owner_but_does_not_lock_it_out(void **state)
     assert_reply(call(&owner_, "DeleteQueue", ON("q", "")), "{}");
 }
 
+/* The front gives an unsigned request no account. */
+static const char *call_unsigned(const char *op, const char *json)
+{
+    static const struct who nobody = { "", "eu-west-1", PROTOCOL_JSON, "/", "http://localhost:4566" };
+    return call(&nobody, op, json);
+}
+
+static void unsigned_requests_need_a_policy_for_everybody(void **state)
+{
+    (void)state;
+    make("q", NULL);
+    assert_starts(call_unsigned("GetQueueAttributes", ON("q", "")),
+        "AccessDeniedException User: anonymous is not authorized to perform: sqs:getqueueattributes on resource: ");
+    assert_reply(call_unsigned("GetQueueAttributes", "{\"QueueUrl\":\"q\"}"), NO_QUEUE);
+    assert_starts(call_unsigned("ListQueues", "{}"), "AccessDeniedException ");
+    assert_starts(call_unsigned("CreateQueue", "{\"QueueName\":\"mine\"}"), "AccessDeniedException ");
+    assert_reply(call(&owner_, "SetQueueAttributes", ON("q", POLICY("Allow", "sqs:*", ""))), "{}");
+    assert_reply(call_unsigned("GetQueueAttributes", ON("q", "")), "{}");
+    assert_starts(call_unsigned("DeleteQueue", ON("q", "")), "AccessDeniedException ");
+    assert_reply(call(&owner_, "DeleteQueue", ON("q", "")), "{}");
+}
+
 static void conditions_see_the_request(void **state)
 {
     static const char condition[] = ",\\\"Condition\\\":{\\\"Bool\\\":{\\\"aws:SecureTransport\\\":\\\"false\\\"}}";
@@ -574,6 +600,7 @@ int main(void)
         cmocka_unit_test(permissions),
         cmocka_unit_test(other_accounts_need_a_policy),
         cmocka_unit_test(a_deny_stops_the_owner_but_does_not_lock_it_out),
+        cmocka_unit_test(unsigned_requests_need_a_policy_for_everybody),
         cmocka_unit_test(conditions_see_the_request),
         cmocka_unit_test(a_name_rests_when_quotas_are_on),
         cmocka_unit_test(everything_is_there_again),

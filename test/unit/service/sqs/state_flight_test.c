@@ -33,7 +33,9 @@ static uint64_t least(int order)
 static void add(struct flights *f, struct flight_heap *order, struct random *r)
 {
     struct known *k = &known[known_count];
-    *k = (struct known){ .seq = random_next(r), .deadline = random_below(r, 1000), .position = random_below(r, 1u << 30) };
+    *k = (struct known){
+        .seq = random_next(r), .deadline = random_below(r, 1000), .position = random_below(r, 1u << 30)
+    };
     k->entry = flights_add(f, k->seq);
     flights_get(f, k->entry)->state = FLIGHT_RETURNED;
     flight_heap_insert(f, &f->deadlines, FLIGHT_BY_DEADLINE, k->entry, k->deadline);

@@ -135,7 +135,9 @@ static void do_send(void)
     }
     struct held *h = &m.items[m.count++];
     uint64_t delay_s = s.delay_s >= 0 ? (uint64_t)s.delay_s : m.delay_s;
-    *h = (struct held){ .seq = m.next_seq, .position = m.next_seq, .sent_ms = harness_ms, .group = s.group ? *s.group : 0 };
+    *h = (struct held){
+        .seq = m.next_seq, .position = m.next_seq, .sent_ms = harness_ms, .group = s.group ? *s.group : 0
+    };
     m.next_seq++;
     if (delay_s) {
         h->visible_ms = harness_ms + delay_s * 1000;
@@ -158,7 +160,8 @@ static void check_choice(const struct call *c, size_t max)
         struct held *h = by_body(received(c, i)->body);
         assert_true(is_free(h));
         for (size_t k = 0; k < m.count && m.kind == STANDARD; k++) /* strictly the best */
-            assert_false(is_visible(&m.items[k]) && m.items[k].position < h->position && m.items[k].leased_ms != UINT64_MAX);
+            assert_false(
+                is_visible(&m.items[k]) && m.items[k].position < h->position && m.items[k].leased_ms != UINT64_MAX);
         for (size_t k = 0; k < m.count && m.kind == FIFO; k++) /* in order, none left out */
             if (is_visible(&m.items[k]) && m.items[k].group == h->group && m.items[k].seq < h->seq)
                 assert_true(m.items[k].seq <= last_of_group[(uint8_t)h->group]);
@@ -176,8 +179,8 @@ static void do_receive(bool is_undone)
 {
     size_t max = 1 + below(10);
     int64_t visibility_s = below(6) == 0 ? 0 : below(3) ? -1 : (int64_t)below(100);
-    struct call *c =
-        harness_receive(&(struct wanted){ .queue = m.queue, .max = (int64_t)max, .visibility_s = visibility_s, .wait_s = -1 });
+    struct call *c = harness_receive(
+        &(struct wanted){ .queue = m.queue, .max = (int64_t)max, .visibility_s = visibility_s, .wait_s = -1 });
     age();
     check_choice(c, max);
     uint64_t timeout_s = visibility_s < 0 ? m.visibility_s : (uint64_t)visibility_s;
@@ -326,7 +329,8 @@ static void restart(const char *dir, bool snapshot)
 
 static void run_history(enum kind kind, uint64_t seed, const char *dir)
 {
-    static const char *const fifo[] = { "FifoQueue", "true", "VisibilityTimeout", "30", "MessageRetentionPeriod", "300", NULL };
+    static const char *const fifo[] = { "FifoQueue", "true", "VisibilityTimeout", "30", "MessageRetentionPeriod", "300",
+        NULL };
     memset(&m, 0, sizeof(m));
     m.kind = kind;
     m.random.state = seed;

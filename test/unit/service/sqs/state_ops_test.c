@@ -118,7 +118,8 @@ static void test_visibility(void **state)
     assert_counts("q", 0, 0, 0);
     struct slice handle = received(first, 0)->receipt_handle;
     struct slice text = arena_printf(&harness_arena,
-        "Value %.*s for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility "
+        "Value %.*s for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for "
+        "visibility "
         "timeout change.",
         SLICE_ARG(handle));
     struct call *c = harness_visibility("q", handle, 5);
@@ -135,7 +136,8 @@ static void test_visibility_cap(void **state)
     assert_works(harness_visibility("q", received(r, 0)->receipt_handle, 43200));
     harness_pass(1000);
     assert_fails(harness_visibility("q", received(r, 0)->receipt_handle, 43200), SQS_INVALID_PARAMETER,
-        "Value 43200 for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the message is beyond the "
+        "Value 43200 for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the message is "
+        "beyond the "
         "limit [43200 seconds]");
     assert_works(harness_visibility("q", received(r, 0)->receipt_handle, 43199));
 }
@@ -239,7 +241,8 @@ static void test_purge(void **state)
     send("q", "y");
     assert_bodies(take("q", 10), "y");
     sqs_quotas.is_aws = true;
-    assert_fails(harness_purge("q"), SQS_PURGE_IN_PROGRESS, "Only one PurgeQueue operation on q is allowed every 60 seconds.");
+    assert_fails(
+        harness_purge("q"), SQS_PURGE_IN_PROGRESS, "Only one PurgeQueue operation on q is allowed every 60 seconds.");
     harness_pass(60000);
     assert_works(harness_purge("q"));
     sqs_quotas.is_aws = false;
@@ -396,7 +399,8 @@ static void test_fifo_visibility_zero(void **state)
     send_group("q.fifo", "1", "A");
     send_group("q.fifo", "2", "A");
     for (int i = 0; i < 4; i++) {
-        struct call *r = harness_receive(&(struct wanted){ .queue = "q.fifo", .max = 1, .visibility_s = 0, .wait_s = -1 });
+        struct call *r =
+            harness_receive(&(struct wanted){ .queue = "q.fifo", .max = 1, .visibility_s = 0, .wait_s = -1 });
         assert_bodies(r, "1");
     }
     assert_bodies(take("q.fifo", 10), "12");
@@ -413,8 +417,9 @@ static void test_fifo_handles_expire(void **state)
     harness_pass(15000);
     assert_works(harness_visibility("q.fifo", handle, 10));
     harness_pass(10000);
-    struct slice text = arena_printf(
-        &harness_arena, "Value %.*s for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired.", SLICE_ARG(handle));
+    struct slice text = arena_printf(&harness_arena,
+        "Value %.*s for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired.",
+        SLICE_ARG(handle));
     struct call *c = harness_delete("q.fifo", handle);
     assert_int_equal(c->error.code, SQS_INVALID_PARAMETER);
     assert_slice_(c->error_message, text);
@@ -506,7 +511,8 @@ static void test_fifo_delay_is_retroactive(void **state)
     assert_works(harness_set("q.fifo", "DelaySeconds", "5"));
     assert_counts("q.fifo", 2, 1, 0);
     assert_bodies(take("q.fifo", 10), "3");
-    struct call *c = harness_send(&(struct sent){ .queue = "q.fifo", .body = "4", .group = "B", .dedup = "4", .delay_s = 0 });
+    struct call *c =
+        harness_send(&(struct sent){ .queue = "q.fifo", .body = "4", .group = "B", .dedup = "4", .delay_s = 0 });
     assert_works(c); /* an explicit zero still takes the queue's */
     assert_counts("q.fifo", 1, 2, 1);
 }
@@ -574,22 +580,29 @@ static void test_send_errors(void **state)
     assert_works(harness_send(&(struct sent){ .queue = "q", .body = long_body, .delay_s = -1 }));
     assert_int_equal(harness_send(&(struct sent){ .queue = "q", .body = "a\x01", .delay_s = -1 })->error.code,
         SQS_INVALID_MESSAGE_CONTENTS);
-    assert_fails(harness_send(&(struct sent){ .queue = "q", .body = "a", .group = "", .delay_s = -1 }), SQS_INVALID_PARAMETER,
-        "Value  for parameter MessageGroupId is invalid. Reason: MessageGroupId can only include alphanumeric and punctuation "
+    assert_fails(harness_send(&(struct sent){ .queue = "q", .body = "a", .group = "", .delay_s = -1 }),
+        SQS_INVALID_PARAMETER,
+        "Value  for parameter MessageGroupId is invalid. Reason: MessageGroupId can only include alphanumeric and "
+        "punctuation "
         "characters. 1 to 128 in length.");
-    assert_int_equal(harness_send(&(struct sent){ .queue = "q", .body = "a", .group = "a b", .delay_s = -1 })->error.code,
+    assert_int_equal(
+        harness_send(&(struct sent){ .queue = "q", .body = "a", .group = "a b", .delay_s = -1 })->error.code,
         SQS_INVALID_PARAMETER);
-    assert_fails(harness_send(&(struct sent){ .queue = "q", .body = "a", .dedup = "d", .delay_s = -1 }), SQS_INVALID_PARAMETER,
-        "Value d for parameter MessageDeduplicationId is invalid. Reason: The request includes a parameter that is not valid for "
+    assert_fails(harness_send(&(struct sent){ .queue = "q", .body = "a", .dedup = "d", .delay_s = -1 }),
+        SQS_INVALID_PARAMETER,
+        "Value d for parameter MessageDeduplicationId is invalid. Reason: The request includes a parameter that is not "
+        "valid for "
         "this queue type.");
     assert_fails(harness_send(&(struct sent){ .queue = "q.fifo", .body = "a", .dedup = "d", .delay_s = -1 }),
         SQS_MISSING_PARAMETER, "The request must contain the parameter MessageGroupId.");
     assert_fails(harness_send(&(struct sent){ .queue = "q.fifo", .body = "a", .group = "g", .delay_s = -1 }),
         SQS_INVALID_PARAMETER,
         "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly");
-    assert_fails(harness_send(&(struct sent){ .queue = "q.fifo", .body = "a", .group = "g", .dedup = "d", .delay_s = 2 }),
+    assert_fails(
+        harness_send(&(struct sent){ .queue = "q.fifo", .body = "a", .group = "g", .dedup = "d", .delay_s = 2 }),
         SQS_INVALID_PARAMETER,
-        "Value 2 for parameter DelaySeconds is invalid. Reason: The request include parameter that is not valid for this queue "
+        "Value 2 for parameter DelaySeconds is invalid. Reason: The request include parameter that is not valid for "
+        "this queue "
         "type.");
 }
 
@@ -641,7 +654,8 @@ static void test_batches(void **state)
     char long_body[1026];
     memset(long_body, 'x', 1025);
     long_body[1025] = 0;
-    struct sqs_send_entry entries[3] = { entry("a", "1", NULL, NULL), entry("b", long_body, NULL, NULL), entry("c", "\x02", NULL, NULL) };
+    struct sqs_send_entry entries[3] = { entry("a", "1", NULL, NULL), entry("b", long_body, NULL, NULL),
+        entry("c", "\x02", NULL, NULL) };
     struct call *c = send_batch("q", entries, 3);
     assert_works(c);
     const struct sqs_send_message_batch_out *out = c->out;
@@ -650,7 +664,8 @@ static void test_batches(void **state)
     const struct sqs_batch_error *errors = out->failed.items;
     assert_text(errors[0].id, "b");
     assert_text(errors[0].code, "InvalidParameterValue");
-    assert_text(errors[0].message, "One or more parameters cannot be validated. Reason: Message must be shorter than 1024 bytes.");
+    assert_text(errors[0].message,
+        "One or more parameters cannot be validated. Reason: Message must be shorter than 1024 bytes.");
     assert_int_equal(errors[0].sender_fault, 1);
     assert_text(errors[1].code, "InvalidMessageContents");
     assert_counts("q", 1, 0, 0);
@@ -669,8 +684,8 @@ static void test_fifo_batch(void **state)
 {
     (void)state;
     begin("q.fifo", fifo);
-    struct sqs_send_entry entries[4] = { entry("a", "1", "g", "d1"), entry("b", "2", "g", "d2"), entry("c", "3", "g", "d1"),
-        entry("d", "4", "h", "d4") };
+    struct sqs_send_entry entries[4] = { entry("a", "1", "g", "d1"), entry("b", "2", "g", "d2"),
+        entry("c", "3", "g", "d1"), entry("d", "4", "h", "d4") };
     struct call *c = send_batch("q.fifo", entries, 4);
     const struct sqs_send_message_batch_out *out = c->out;
     assert_int_equal(out->successful.count, 4);
@@ -679,7 +694,8 @@ static void test_fifo_batch(void **state)
     assert_slice_(results[0].sequence_number, results[2].sequence_number);
     assert_counts("q.fifo", 3, 0, 0);
     entries[1].group_id = SLICE_NONE; /* whole-request */
-    assert_fails(send_batch("q.fifo", entries, 4), SQS_INVALID_PARAMETER, "The request must contain the parameter MessageGroupId.");
+    assert_fails(send_batch("q.fifo", entries, 4), SQS_INVALID_PARAMETER,
+        "The request must contain the parameter MessageGroupId.");
     assert_bodies(take("q.fifo", 10), "124");
 }
 
@@ -697,7 +713,8 @@ static void test_visibility_batch(void **state)
         { SLICE("4"), SLICE("bad"), 5 },
     };
     struct sqs_change_message_visibility_batch_in in = { .queue_url = SLICE("q"), .entries = { entries, 4, true } };
-    const struct sqs_change_message_visibility_batch_out *out = harness_call(OP_sqs_change_message_visibility_batch, &in)->out;
+    const struct sqs_change_message_visibility_batch_out *out =
+        harness_call(OP_sqs_change_message_visibility_batch, &in)->out;
     assert_int_equal(out->successful.count, 1);
     assert_int_equal(out->failed.count, 3);
     const struct sqs_batch_error *errors = out->failed.items;

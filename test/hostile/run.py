@@ -1,0 +1,27 @@
+#!/usr/bin/env python3
+"""Starts the real binary and lets every hostile suite loose on it: run.py --millrace BIN. The server must survive, answer
+/health at once afterwards, and stop cleanly."""
+import argparse
+import pathlib
+import subprocess
+import sys
+import urllib.request
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "clients" / "lib"))
+from server import running  # noqa: E402
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--millrace", required=True)
+    options = parser.parse_args()
+    with running(options.millrace) as server:
+        code = subprocess.run([sys.executable, str(HERE / "http_raw.py"), f"127.0.0.1:{server.port}"]).returncode
+        with urllib.request.urlopen(server.url + "/health", timeout=5) as reply:
+            code = code or reply.status != 200
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
