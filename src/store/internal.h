@@ -156,6 +156,8 @@ struct store {
     uint64_t next_spare_id;
 
     pthread_mutex_t work_lock;
+    char *walk_buffer;            /* segment_walk's, under work_lock */
+    uint64_t walk_bytes;
     uint64_t snapshot_number, snapshot_from;   /* committed: replay starts there */
     uint64_t snapshot_end_seen;                /* journal end when the last one began */
     _Atomic uint64_t unsnapped_bytes;          /* appended since then (or replayed): what a start would replay */
@@ -224,6 +226,7 @@ struct walk_end {
     uint64_t surviving;     /* a sound frame further on says that at least this was durable; 0: none */
 };
 struct error segment_walk(struct store *s, struct segment *g, uint64_t stop_at, frame_fn *each, void *context, struct walk_end *end);
+void segment_walk_end(struct store *s); /* gives the walks' buffer back */
 
 /* snapshot.c */
 struct error snapshot_load(struct store *s, struct arena *arena, lsn_t covers[LOG_COUNT], struct slice *ret_sentence);

@@ -208,6 +208,7 @@ static struct store *store_new(const struct store_options *options, const struct
 void store_abandon(struct store *s)
 {
     ASSERT(!s->has_threads);
+    segment_walk_end(s);
     for (size_t p = 0; p < PAGES_MAX; p++) {
         _Atomic(struct segment *) *page = atomic_load(&s->pages[p]);
         for (size_t i = 0; page && i < SEGMENT_PAGE; i++) {

@@ -20,21 +20,30 @@ static struct error read_file(const struct store *s, struct segment *g, void *by
     return e;
 }
 
-static struct error read_whole(const struct store *s, struct segment *g, char **ret_bytes)
+/* Into a buffer that is kept while a start walks segment after segment. */
+static struct error read_whole(struct store *s, struct segment *g, char **ret_bytes)
 {
-    void *bytes = NULL;
     uint64_t rounded = (g->file_bytes + SEGMENT_HEADER_BYTES - 1) / SEGMENT_HEADER_BYTES * SEGMENT_HEADER_BYTES;
-    if (posix_memalign(&bytes, SEGMENT_HEADER_BYTES, rounded))
-        return ERROR_OF(ERR_NO_MEMORY);
-    size_t got = 0;
-    struct error e = read_file(s, g, bytes, rounded, &got);
-    if (failed(e)) {
-        free(bytes);
-        return e;
+    if (s->walk_bytes < rounded) {
+        segment_walk_end(s);
+        void *bytes = NULL;
+        if (posix_memalign(&bytes, SEGMENT_HEADER_BYTES, rounded))
+            return ERROR_OF(ERR_NO_MEMORY);
+        s->walk_buffer = bytes;
+        s->walk_bytes = rounded;
     }
-    memset((char *)bytes + got, 0, rounded - got);
-    *ret_bytes = bytes;
+    size_t got = 0;
+    TRY(read_file(s, g, s->walk_buffer, rounded, &got));
+    memset(s->walk_buffer + got, 0, rounded - got);
+    *ret_bytes = s->walk_buffer;
     return OK;
+}
+
+void segment_walk_end(struct store *s)
+{
+    free(s->walk_buffer);
+    s->walk_buffer = NULL;
+    s->walk_bytes = 0;
 }
 
 static bool read_frame(const struct store *s, const struct segment *g, const char *bytes, uint64_t offset, struct frame_header *h,
@@ -87,7 +96,6 @@ struct error segment_walk(struct store *s, struct segment *g, uint64_t stop_at, 
     }
     end->position = base + offset;
     end->surviving = failed(e) || base + offset >= stop_at ? 0 : find_survivor(s, g, bytes, offset);
-    free(bytes);
     return e;
 }
 
@@ -356,6 +364,7 @@ struct error recover(struct store *s, struct arena *arena, struct slice *ret_sen
         e = start_segment(&r, number, &tail, has_tail, tail_segment);
     }
     log_event(LOG_INFO, "log_replayed", "records=%llu segments=%zu", (unsigned long long)r.applied, r.count);
+    segment_walk_end(s);
     free(r.headers);
     free(found.numbers);
     free(found.spares);

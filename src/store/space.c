@@ -172,6 +172,7 @@ static bool clean_one(struct store *s)
         return false;
     struct walk_end end = { .before = NO_POSITION };
     struct error e = segment_walk(s, g, NO_POSITION, relocate_frame, s, &end);
+    segment_walk_end(s);
     g->is_cleaned = true;
     if (failed(e))
         log_event(LOG_WARN, "cleaning_failed", "segment=%llu error=\"%s\"", (unsigned long long)g->number, error_text(e));

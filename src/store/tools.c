@@ -96,6 +96,7 @@ static struct error viewer_open(struct viewer *v, const char *dir, void (*emit)(
 static void viewer_close(struct viewer *v)
 {
     arena_deinit(&v->arena);
+    segment_walk_end(v->s);
     free(v->s);
     free(v->listing);
 }
