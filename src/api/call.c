@@ -36,3 +36,9 @@ uint64_t call_now_ms(const struct call *c)
 {
     return c->owner->now_ms;
 }
+
+struct slice call_source_ip(struct call *c)
+{
+    char *text = arena_alloc(&c->arena, HTTP_PEER_TEXT_BYTES);
+    return http_peer_format(&c->peer, text);
+}

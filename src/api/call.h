@@ -11,6 +11,7 @@
 #include "api/error_rows.h"
 #include "api/op.h"
 #include "auth/sigv4.h"
+#include "http/server.h"
 #include "base/heap.h"
 #include "base/list.h"
 #include "store/store.h"
@@ -42,7 +43,7 @@ struct call {
     struct slice endpoint;       /* "http://host:port" as the client addressed us: for URLs in replies */
     struct slice path;           /* of the request, decoded: a queue-URL endpoint */
     struct slice trace_header;   /* X-Amzn-Trace-Id, none if absent */
-    char source_ip[64];          /* of the peer, as text: policies ask for it; empty: unknown */
+    struct http_peer peer;       /* for policies: call_source_ip */
     char request_id[37];
     uint64_t started_us;
 
@@ -77,6 +78,8 @@ struct error call_fail_format(struct call *c, uint32_t code, int unused, ...);
 
 /* For run functions: append and apply one record; c->wait_lsn moves up. See owner_record. */
 struct error call_record(struct call *c, uint16_t type, uint64_t object, struct slice payload);
+/* "127.0.0.1", "::1"; empty if unknown. In the call's arena. */
+struct slice call_source_ip(struct call *c);
 uint64_t call_now_ms(const struct call *c); /* the owner's clock; wall, monotone per log */
 
 /* run could not answer yet: parks the call in `list` until call_wake or `deadline_ms` (then is_timed_out), and returns

@@ -347,7 +347,7 @@ static void on_request(struct stream *s)
         pages_serve(s, f->gateway);
         return;
     }
-    stream_peer(s, c->source_ip);
+    c->peer = stream_peer(s);
     c->error = gateway_bind(c, &s->request, f->gateway);
     if (failed(c->error)) {
         reply_now(f, c);

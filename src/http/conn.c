@@ -96,15 +96,22 @@ void conn_start(struct conn *c, struct http_thread *t)
     conn_settle(c);
 }
 
-struct slice stream_peer(const struct stream *s, char out[64])
+struct http_peer stream_peer(const struct stream *s)
 {
     const struct conn *c = CONTAINER_OF(s, const struct conn, stream);
+    struct http_peer peer = { .family = c->peer_family };
+    memcpy(peer.bytes, c->peer_bytes, sizeof(peer.bytes));
+    return peer;
+}
+
+struct slice http_peer_format(const struct http_peer *peer, char out[HTTP_PEER_TEXT_BYTES])
+{
     union sock_address address = { 0 };
-    address.any.sa_family = c->peer_family;
-    if (c->peer_family == AF_INET6)
-        memcpy(&address.v6.sin6_addr, c->peer_bytes, 16);
-    else
-        memcpy(&address.v4.sin_addr, c->peer_bytes, 4);
+    address.any.sa_family = peer->family;
+    if (peer->family == AF_INET6)
+        memcpy(&address.v6.sin6_addr, peer->bytes, 16);
+    else if (peer->family == AF_INET)
+        memcpy(&address.v4.sin_addr, peer->bytes, 4);
     return sock_format_host(&address, out);
 }
 

@@ -8,9 +8,10 @@
  *
  * States of a connection:
  *
- *      IDLE ──byte──> HEAD ──complete──> CHECKING (in on_head) ──agreed──> BODY ──complete──> PENDING ──stream_reply──> IDLE
- *                      │ refused            │ replied                        │ refused              └── last one ──> CLOSING
- *                      └────────────────────┴──> CLOSING <───────────────────┘        CLOSING ──sent──> LINGERING ──> gone
+ *      IDLE ──byte──> HEAD ──complete──> CHECKING ──agreed──> BODY ──complete──> PENDING ──stream_reply──> IDLE
+ *                      │ refused       (in on_head) │ replied   │ refused            └── the last one ─┐
+ *                      └────────────────────────────┴───────────┴──────────> CLOSING <─────────────────┘
+ *                                                                               └──sent──> LINGERING ──> gone
  *
  * Whether the output is blocked (the socket did not take it) is a second axis: no request is parsed meanwhile.
  *
@@ -36,13 +37,13 @@ enum {
     INPUT_BYTES = 4 * KIB,
     /* the largest head, and after it room for a chunk's line or the leftover of a read */
     INPUT_LARGE_BYTES = HTTP_HEAD_BYTES_MAX + INPUT_BYTES,
-    INPUT_TAIL_BYTES_MIN = 512,    /* behind the head of a chunked body: else a larger block */
+    INPUT_TAIL_BYTES_MIN = 512, /* behind the head of a chunked body: else a larger block */
     OUTPUT_ROOM_BYTES = 4 * KIB,
     OUTPUT_PENDING_BYTES_MAX = 256 * KIB, /* more unsent: the next request waits until it is on its way */
-    BODY_FIRST_BYTES = 16 * KIB,   /* of a chunked body that outgrows its block; then doubled */
-    BODY_READS_MAX = 16,           /* in one turn of one connection */
-    ACCEPTS_MAX = 64,              /* in one turn */
-    ACCEPT_PAUSE_MS = 100,         /* without descriptors */
+    BODY_FIRST_BYTES = 16 * KIB,          /* of a chunked body that outgrows its block; then doubled */
+    BODY_READS_MAX = 16,                  /* in one turn of one connection */
+    ACCEPTS_MAX = 64,                     /* in one turn */
+    ACCEPT_PAUSE_MS = 100,                /* without descriptors */
 };
 
 /* == Bytes == */
@@ -55,10 +56,10 @@ struct input {
 
 struct output {
     struct output *next;
-    uint32_t begin, end;  /* in room: sent up to here, filled up to here */
-    char *body;           /* sent after the room; NULL: none. Nothing is added behind it. */
+    uint32_t begin, end; /* in room: sent up to here, filled up to here */
+    char *body;          /* sent after the room; NULL: none. Nothing is added behind it. */
     size_t body_begin, body_end;
-    struct buf taken;     /* owns body if the handler's buffer was taken, else body_free */
+    struct buf taken; /* owns body if the handler's buffer was taken, else body_free */
     char room[];
 };
 
@@ -134,23 +135,23 @@ struct conn {
     uint32_t begin, next, end; /* see CONN-INV-2 */
     uint32_t body_at;          /* where the head ends */
     uint8_t state;
-    uint8_t timed_state;     /* the state the deadline was set for */
+    uint8_t timed_state; /* the state the deadline was set for */
     bool is_http10 : 1;
-    bool is_running : 1;     /* inside its input loop: stream_reply only adds to the output */
-    bool is_handed : 1;      /* see CONN-INV-1 */
-    bool has_unparsed : 1;   /* bytes in the block that the parser has not seen */
-    bool has_more_tls : 1;   /* bytes inside the TLS filter */
-    bool is_blocked : 1;     /* the socket did not take the output */
-    bool is_paused : 1;      /* a client that sends while its reply is pending is not read */
+    bool is_running : 1;        /* inside its input loop: stream_reply only adds to the output */
+    bool is_handed : 1;         /* see CONN-INV-1 */
+    bool has_unparsed : 1;      /* bytes in the block that the parser has not seen */
+    bool has_more_tls : 1;      /* bytes inside the TLS filter */
+    bool is_blocked : 1;        /* the socket did not take the output */
+    bool is_paused : 1;         /* a client that sends while its reply is pending is not read */
     bool receive_wants_out : 1; /* TLS: receiving waits until writable */
     bool send_wants_in : 1;     /* TLS: sending waits until readable */
-    bool lingers : 1;        /* after the last reply */
+    bool lingers : 1;           /* after the last reply */
     bool is_body_external : 1;
     bool is_body_chunked : 1;
     bool is_body_missing : 1; /* it has not been read to its end */
-    bool progressed : 1;     /* bytes went out since the deadline was set */
+    bool progressed : 1;      /* bytes went out since the deadline was set */
     char *body;
-    size_t body_size;        /* decoded so far */
+    size_t body_size; /* decoded so far */
     size_t body_capacity;
     struct output *output, *output_last;
     size_t output_bytes;

@@ -6,8 +6,8 @@
  * first control byte, which must be the CR that ends them. A head that arrives in pieces goes on at the first line that
  * was not complete, once a line end came (or the head is full: so a bound may be noticed that late).
  *
- * Memory   nothing is copied or allocated: slices point into the caller's bytes, which must stay where they are until the
- *          request is answered. If they moved, http1_head_init and parse again.
+ * Memory   nothing is copied or allocated: slices point into the caller's bytes, which must stay where they are until
+ *          the request is answered. If they moved, http1_head_init and parse again.
  * Fails    HTTP1_BAD with `refusal`: the status that says it and a sentence; the connection must be closed after it.
  * Limits   HTTP_HEAD_BYTES_MAX, HTTP_TARGET_BYTES_MAX, HTTP_METHOD_BYTES_MAX, HTTP_HEADERS_MAX, HTTP_BODY_BYTES_MAX,
  *          HTTP_CHUNK_EXTRA_BYTES_MAX.

@@ -5,30 +5,31 @@
  * A connection handles pipelined requests one after the other: the next one is parsed when the reply of the one before
  * is on its way. The handler answers now or later, exactly once, on the connection's reactor thread.
  *
- * Framing  strict (RFC 9112): CRLF only, one Host, no obs-fold, no blank before ':', Content-Length digits only and once,
- *          Transfer-Encoding only exactly "chunked" (any case) and never beside Content-Length, no NUL or control bytes in
- *          values, token method, HTTP/1.0 and 1.1 only. A refusal is answered (400, 408, 413, 414, 417, 431, 501, 503, 505)
- *          with a sentence and closes. Absolute-form targets are accepted (the authority replaces Host for nothing but
- *          routing). HEAD: body suppressed. Expect: 100-continue is answered after on_head agreed, unless the body is
- *          already coming. Any other Expect: 417. Chunk extensions and trailers are thrown away.
+ * Framing  strict (RFC 9112): CRLF only, one Host, no obs-fold, no blank before ':', Content-Length digits only and
+ *          once, Transfer-Encoding only exactly "chunked" (any case) and never beside Content-Length, no NUL or control
+ *          bytes in values, token method, HTTP/1.0 and 1.1 only. A refusal is answered (400, 408, 413, 414, 417, 431,
+ *          501, 503, 505) with a sentence and closes. Absolute-form targets are accepted (the authority replaces Host
+ *          for nothing but routing). HEAD: body suppressed. Expect: 100-continue is answered after on_head agreed,
+ *          unless the body is already coming. Any other Expect: 417. Chunk extensions and trailers are thrown away.
  * Memory   per idle connection: struct conn (<= 512 bytes) and no buffer: input and output blocks are taken from the
- *          reactor's pool when needed and given back when empty. Head and small body share one 4 KiB block (which has the
- *          header table beside it); a head larger than that takes one of 20 KiB; larger bodies take exactly their size
- *          (chunked: doubling) out of HTTP_BODY_BUDGET_BYTES, before reading (else 503, close). Replies count in it too but
- *          are never refused. While a reply is pending the handler may call stream_release_input: then an idle long poll
- *          holds no block.
- * Limits   base/limits.h HTTP_*; connections: options.max_connections (default: RLIMIT_NOFILE less 500), more are refused
- *          by accepting and closing. A connection that pipelines has HTTP_PIPELINE_TURN_MAX requests handled, then the
- *          others have their turn; none while more than 256 KiB of its replies are unsent.
- * Slow     head not complete in HTTP_HEAD_TIMEOUT_MS (from its first byte; TLS: from the connection's start) -> 408; body
- *          without progress HTTP_BODY_TIMEOUT_MS -> 408; a reply of which nothing was taken in HTTP_WRITE_TIMEOUT_MS ->
- *          closed; idle HTTP_IDLE_TIMEOUT_MS -> closed. A pending reply has no limit here: that time is the handler's.
- * Gone     while a reply is pending, a client that ends its side (FIN) counts as gone, because a client that closed looks
- *          the same as one that only will send no more, and messages must not be handed to nobody. So a client that half-
- *          closes gets the replies that are made in the turn that read its requests, and no later ones. A client that sends
- *          while its reply is pending is not read until the reply.
- * End      after a last reply that the client did not ask for (refusal, `close`, drain) what it still sends is thrown away
- *          for up to HTTP_LINGER_MS, so that a reset does not destroy the reply on its way.
+ *          reactor's pool when needed and given back when empty. Head and small body share one 4 KiB block (which has
+ *          the header table beside it); a head larger than that takes one of 20 KiB; larger bodies take exactly their
+ *          size (chunked: doubling) out of HTTP_BODY_BUDGET_BYTES, before reading (else 503, close). Replies count in
+ *          it too but are never refused. While a reply is pending the handler may call stream_release_input: then an
+ *          idle long poll holds no block.
+ * Limits   base/limits.h HTTP_*; connections: options.max_connections (default: RLIMIT_NOFILE less 500), more are
+ *          refused by accepting and closing. A connection that pipelines has HTTP_PIPELINE_TURN_MAX requests handled,
+ *          then the others have their turn; none while more than 256 KiB of its replies are unsent.
+ * Slow     head not complete in HTTP_HEAD_TIMEOUT_MS (from its first byte; TLS: from the connection's start) -> 408;
+ *          body without progress HTTP_BODY_TIMEOUT_MS -> 408; a reply of which nothing was taken in
+ *          HTTP_WRITE_TIMEOUT_MS -> closed; idle HTTP_IDLE_TIMEOUT_MS -> closed. A pending reply has no limit here:
+ *          that time is the handler's.
+ * Gone     while a reply is pending, a client that ends its side (FIN) counts as gone, because a client that closed
+ *          looks the same as one that only will send no more, and messages must not be handed to nobody. So a client
+ *          that closes its half gets the replies that are made in the turn that read its requests, and no later ones.
+ *          A client that sends while its reply is pending is not read until the reply.
+ * End      after a last reply that the client did not ask for (refusal, `close`, drain) what it still sends is thrown
+ *          away for up to HTTP_LINGER_MS, so that a reset does not destroy the reply on its way.
  * TLS      a filter between socket and parser (net/tls.h): 1.2 and 1.3, ALPN http/1.1; buffers released when idle.
  */
 #ifndef MILLRACE_HTTP_SERVER_H
@@ -53,7 +54,7 @@ struct http_request {
     struct slice query;  /* raw, without '?'; none if there is no '?' */
     const struct http_header *headers;
     size_t header_count;
-    struct slice body;   /* decoded from chunks; complete in on_request */
+    struct slice body;               /* decoded from chunks; complete in on_request */
     struct slice content_type, host; /* none if absent: the two that routing needs */
     bool is_tls;
     bool is_keep_alive;
@@ -70,14 +71,14 @@ struct stream {
 };
 
 struct http_handler {
-    /* The head is complete, the body not read yet: check what can be checked. False: the handler has already replied (the
-     * connection then closes, unless the whole body happened to be here). True: it will hear on_request or on_gone, and must
-     * not reply before. NULL: always true, and on_gone comes only after on_request. */
+    /* The head is complete, the body not read yet: check what can be checked. False: the handler has already replied
+     * (the connection then closes, unless the whole body happened to be here). True: it will hear on_request or
+     * on_gone, and must not reply before. NULL: always true, and on_gone comes only after on_request. */
     bool (*on_head)(struct stream *s);
     /* Reply in here, or later on this thread. */
     void (*on_request)(struct stream *s);
-    /* The client went away, or its body was refused, or the server is stopping, before the reply: no stream_reply any more.
-     * Exactly once, instead of a reply. */
+    /* The client went away, or its body was refused, or the server is stopping, before the reply: no stream_reply any
+     * more. Exactly once, instead of a reply. */
     void (*on_gone)(struct stream *s);
 };
 
@@ -89,16 +90,24 @@ struct http_reply {
     struct buf *body_buf;      /* its memory is taken when large (the buf is then empty), else copied */
     bool close;                /* close the connection after this reply */
 };
-/* Date, Content-Length, Connection are added; status 200..599. From inside on_head or on_request the bytes leave when the
- * connection's input has been worked through, all replies in one send; from anywhere else on the thread they leave at once.
- * The next pipelined request is never handled from inside this call when it comes from elsewhere: no recursion. */
+/* Date, Content-Length, Connection are added; status 200..599. From inside on_head or on_request the bytes leave when
+ * the connection's input has been worked through, all replies in one send; from anywhere else on the thread they leave
+ * at once. The next pipelined request is never handled from inside this call when it comes from elsewhere: no
+ * recursion. */
 void stream_reply(struct stream *s, const struct http_reply *reply);
 /* From on_request until the reply: gives the input memory back; request slices are none afterwards. */
 void stream_release_input(struct stream *s);
-struct slice stream_peer(const struct stream *s, char out[64]); /* "127.0.0.1" or "::1" */
+/* Who is on the other side, in 17 bytes; as text only when somebody asks. */
+struct http_peer {
+    uint8_t family; /* AF_INET, AF_INET6; 0: unknown */
+    uint8_t bytes[16];
+};
+enum { HTTP_PEER_TEXT_BYTES = 64 };
+struct http_peer stream_peer(const struct stream *s);
+struct slice http_peer_format(const struct http_peer *peer, char out[HTTP_PEER_TEXT_BYTES]); /* "127.0.0.1", "::1" */
 
 struct http_listener_options {
-    struct slice address;       /* "127.0.0.1:4566", "[::1]:4566" */
+    struct slice address;           /* "127.0.0.1:4566", "[::1]:4566" */
     const char *tls_cert, *tls_key; /* both NULL: plain */
 };
 struct http_server_options {
@@ -111,15 +120,19 @@ struct http_server_options {
 
 struct http_server;
 /* Binds and listens; ERR_CONFIG/ERR_IO with a sentence in ret_sentence (static or leaked once at start). */
-struct error http_server_open(const struct http_server_options *options, struct http_server **ret_server, struct slice *ret_sentence);
+struct error http_server_open(
+    const struct http_server_options *options, struct http_server **ret_server, struct slice *ret_sentence);
 struct reactor *http_server_reactor(struct http_server *h, int index);
 void http_server_set_front(struct http_server *h, int index, void *front); /* before start */
 uint16_t http_server_port(const struct http_server *h, size_t listener);   /* the bound one, when 0 was asked */
-void http_server_start(struct http_server *h);    /* one thread a reactor */
-void http_server_reload_tls(struct http_server *h); /* any thread: reads certificates again; keeps the old on failure, logs */
-void http_server_drain(struct http_server *h);    /* any thread: no new connections, idle ones close, busy ones after their reply */
+void http_server_start(struct http_server *h);                             /* one thread a reactor */
+/* any thread: reads certificates again; keeps the old ones on failure, and logs */
+void http_server_reload_tls(struct http_server *h);
+/* any thread: no new connections, idle ones close, busy ones after their reply */
+void http_server_drain(struct http_server *h);
 bool http_server_is_drained(struct http_server *h); /* any thread */
-void http_server_stop(struct http_server *h);     /* stops and joins the reactors, closes everything (on_gone is called) */
+/* stops and joins the reactors, closes everything (on_gone is called) */
+void http_server_stop(struct http_server *h);
 void http_server_free(struct http_server *h);
 
 struct http_metrics {

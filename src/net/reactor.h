@@ -1,16 +1,19 @@
 /* reactor.h: one epoll loop, one thread: descriptors, timers, deferred work, wake-ups from other threads.
  *
  * A turn: wait for events -> handle them -> run due timers -> run deferred work -> before_sleep (flushes, replies).
- * Callbacks always run on the reactor's thread and are never called from inside reactor_add/timer_set (always deferred).
+ * Callbacks always run on the reactor's thread and are never called from inside reactor_add/timer_set (always
+ * deferred).
  *
- * A turn ends by asking before_sleep(is_idle = false); if it has nothing more and nothing is known to be ready, an epoll_wait
- * without time-out looks for the next events. If it finds some, they are the next turn's and before_sleep is not asked again;
- * if not, before_sleep(is_idle = true) may do what was put off (flush), and then the reactor sleeps until an event, a wake,
- * the next timer or hooks.sleep_until. What reactor_post adds during a turn's deferred work runs in the next turn.
+ * A turn ends by asking before_sleep(is_idle = false); if it has nothing more and nothing is known to be ready, an
+ * epoll_wait without time-out looks for the next events. If it finds some, they are the next turn's and before_sleep is
+ * not asked again; if not, before_sleep(is_idle = true) may do what was put off (flush), and then the reactor sleeps
+ * until an event, a wake, the next timer or hooks.sleep_until. What reactor_post adds during a turn's deferred work
+ * runs in the next turn.
  *
- * Thread   everything belongs to the reactor's own thread except reactor_wake, reactor_post and reactor_stop (any thread).
- * Cost     one epoll_wait a turn under load, two when it goes to sleep; a wake is one eventfd write and only when the reactor
- *          sleeps; nothing is read back.
+ * Thread   everything belongs to the reactor's own thread except reactor_wake, reactor_post and reactor_stop (any
+ *          thread).
+ * Cost     one epoll_wait a turn under load, two when it goes to sleep; a wake is one eventfd write and only when the
+ *          reactor sleeps; nothing is read back.
  */
 #ifndef MILLRACE_NET_REACTOR_H
 #define MILLRACE_NET_REACTOR_H
@@ -55,8 +58,10 @@ struct reactor_source {
     void (*on_ready)(struct reactor_source *source, uint32_t events);
 };
 struct error reactor_add(struct reactor *r, struct reactor_source *source, uint32_t events);
-void reactor_change(struct reactor *r, struct reactor_source *source, uint32_t events); /* no system call if unchanged */
-void reactor_remove(struct reactor *r, struct reactor_source *source); /* no on_ready after it, even in this turn */
+/* no system call if unchanged */
+void reactor_change(struct reactor *r, struct reactor_source *source, uint32_t events);
+/* no on_ready after it, even in this turn */
+void reactor_remove(struct reactor *r, struct reactor_source *source);
 
 struct timer {
     struct heap_node node;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 struct model model;
+enum { MEMORY_MS = 10 * 60 * 1000 }; /* twice what any deduplication or attempt lives */
 
 /* ---- words, and the way back ------------------------------------------------------------------------------------------------ */
 
@@ -135,6 +136,21 @@ uint32_t model_new_message(uint32_t queue)
     return index;
 }
 
+static void tidy_memories(struct model_queue *q)
+{
+    word dedups = 0, attempts = 0;
+    if (q->dedup_count + q->attempt_count < 512)
+        return;
+    for (word i = 0; i < q->dedup_count; i++)
+        if (q->dedups[i].time_ms + MEMORY_MS > sim.now_ms)
+            q->dedups[dedups++] = q->dedups[i];
+    for (word i = 0; i < q->attempt_count; i++)
+        if (q->attempts[i].time_ms + MEMORY_MS > sim.now_ms)
+            q->attempts[attempts++] = q->attempts[i];
+    q->dedup_count = dedups;
+    q->attempt_count = attempts;
+}
+
 /* Lists lose their dead only when nothing may be taken back. */
 void model_tidy(void)
 {
@@ -142,6 +158,7 @@ void model_tidy(void)
         return;
     for (int i = 0; i < QUEUES_MAX; i++) {
         struct model_queue *q = &model.queues[i];
+        tidy_memories(q);
         if (q->dead_count < 64 || q->dead_count * 2 < q->list_count)
             continue;
         word kept = 0;

@@ -27,7 +27,7 @@ struct model_message {
     word is_changed;          /* the lease was changed: attempts are void */
     word id[2], sequence;     /* of the reply */
     /* chosen by the client before */
-    uint32_t queue, content, group, dedup; /* group 0: none; dedup 0: none, UINT32_MAX: by content */
+    uint32_t queue, content, size, group, dedup; /* group 0: none; dedup 0: none, UINT32_MAX: by content */
     uint64_t born;
 };
 
@@ -40,14 +40,15 @@ struct model_attempt {
     word messages[10], generations[10];
 };
 
-enum { DEDUP_MAX = 1 << 14, ATTEMPTS_MAX = 1 << 10, TAGS = 4 };
+enum { DEDUP_MAX = 1 << 16, ATTEMPTS_MAX = 1 << 12, TAGS = 4 };
 
 struct model_queue {
     /* words */
     word exists, born;
     word delay_s, retention_s, visibility_s, wait_s, max_bytes;
     word content_dedup, group_scope;
-    word next_order, last_sequence;
+    word next_order, last_sequence; /* orders go on when a queue is made again: its first message is order_base + 1 */
+    word order_base;
     word created_ms;
     word tags[TAGS]; /* 0: none, else the value */
     word list_count, dedup_count, attempt_count;

@@ -107,7 +107,7 @@ struct sim_call {
     /* what the model saw of a receive */
     uint32_t got_count;
     uint32_t got[10];
-    uint64_t got_generation[10];
+    uint64_t got_generation[10], got_first[10];
 };
 
 /* What happened to calls at their owners, in order; the model follows it. */
@@ -136,7 +136,7 @@ struct sim {
     struct prng random;
     struct plan plan;
     struct store *store;
-    bool is_open, is_draining;
+    bool is_open, is_draining, is_stopping;
     uint64_t now_ms;        /* the highest server time seen */
     uint64_t history;       /* digest of everything that happened */
     struct arena arena;     /* of opening */
@@ -177,7 +177,11 @@ void ops_create_queue(uint32_t queue, bool is_random);
 void ops_get_attributes(uint32_t queue);
 void ops_receive_all(uint32_t queue);
 struct held *held_new(void);
-struct slice body_text(uint32_t content, struct arena *arena);
+
+/* content.c */
+struct slice body_text(uint32_t content, uint32_t size, struct arena *arena);
+struct values content_attributes(uint32_t content, struct arena *arena);
+bool content_is(uint32_t content, uint32_t size, const struct sqs_message *got, struct arena *arena);
 
 /* ---- trace: cheap to keep, readable when needed ------------------------------------------------------------------------------ */
 

@@ -23,6 +23,8 @@ struct echo_front { /* of one reactor */
     struct link later, idle, held;
     struct reactor_post release_post;
     atomic_bool is_release_posted;
+    uint32_t requests_this_turn;
+    atomic_uint most_in_a_turn;
 };
 
 enum { THREADS_MAX = 16, BIG_MAX = 64 * MIB };
@@ -132,7 +134,8 @@ static void answer_close(struct stream *s)
 static void answer_peer(struct stream *s)
 {
     char text[64];
-    answer(s, stream_peer(s, text), SLICE("text/plain"));
+    const struct http_peer peer = stream_peer(s);
+    answer(s, http_peer_format(&peer, text), SLICE("text/plain"));
 }
 
 static void answer_thread(struct stream *s)
@@ -188,6 +191,13 @@ static bool before_sleep(void *context, bool is_idle)
     struct echo_front *f = context;
     bool is_any = answer_list(&f->later);
     return (is_idle && answer_list(&f->idle)) || is_any;
+}
+
+static void on_turn(void *context, uint64_t now_ms)
+{
+    struct echo_front *f = context;
+    (void)now_ms;
+    f->requests_this_turn = 0;
 }
 
 static void answer_later(struct stream *s)
@@ -265,6 +275,9 @@ static bool on_head(struct stream *s)
 
 static void on_request(struct stream *s)
 {
+    struct echo_front *f = s->front;
+    if (++f->requests_this_turn > atomic_load(&f->most_in_a_turn))
+        atomic_store(&f->most_in_a_turn, f->requests_this_turn);
     for (size_t index = 0; index < ARRAY_COUNT(rows); index++)
         if (slice_equal(s->request.path, rows[index].path)) {
             rows[index].answer(s);
@@ -320,7 +333,8 @@ struct http_echo *http_echo_start(const struct http_echo_options *options)
         list_init(&f->idle);
         list_init(&f->held);
         if (options->is_deferring)
-            reactor_set_hooks(f->reactor, &(struct reactor_hooks){ .context = f, .before_sleep = before_sleep });
+            reactor_set_hooks(
+                f->reactor, &(struct reactor_hooks){ .context = f, .on_turn = on_turn, .before_sleep = before_sleep });
         http_server_set_front(e->server, index, f);
     }
     http_server_start(e->server);
@@ -345,6 +359,16 @@ uint64_t http_echo_gone(struct http_echo *e)
 uint64_t http_echo_held(struct http_echo *e)
 {
     return atomic_load(&e->held);
+}
+
+uint32_t http_echo_most_in_a_turn(struct http_echo *e)
+{
+    uint32_t most = 0;
+    for (int index = 0; index < e->threads; index++) {
+        uint32_t count = atomic_load(&e->fronts[index].most_in_a_turn);
+        most = count > most ? count : most;
+    }
+    return most;
 }
 
 void http_echo_stop(struct http_echo *e)

@@ -35,8 +35,9 @@ struct http_echo_options {
 struct http_echo *http_echo_start(const struct http_echo_options *options);
 uint16_t http_echo_port(const struct http_echo *e);
 struct http_server *http_echo_server(struct http_echo *e);
-uint64_t http_echo_gone(struct http_echo *e); /* any thread */
-uint64_t http_echo_held(struct http_echo *e); /* any thread */
-void http_echo_stop(struct http_echo *e);     /* stops, frees */
+uint64_t http_echo_gone(struct http_echo *e);           /* any thread */
+uint64_t http_echo_held(struct http_echo *e);           /* any thread */
+uint32_t http_echo_most_in_a_turn(struct http_echo *e); /* requests of one reactor; any thread; deferring only */
+void http_echo_stop(struct http_echo *e);               /* stops, frees */
 
 #endif

@@ -49,7 +49,7 @@ static void add_key(struct context *context, struct slice name, struct slice val
 }
 
 /* What only the request knows; who asks is told by the evaluator itself. */
-static void fill_context(const struct call *c, struct context *context)
+static void fill_context(struct call *c, struct context *context)
 {
     uint64_t now_s = (c->owner ? call_now_ms(c) : (uint64_t)sys->clock.wall_ms()) / 1000;
     bool is_secure = slice_starts(c->endpoint, SLICE("https://"));
@@ -59,7 +59,7 @@ static void fill_context(const struct call *c, struct context *context)
     add_key(context, SLICE("aws:EpochTime"), slice_of(context->epoch, text_format_u64(now_s, context->epoch)));
     add_key(context, SLICE("aws:RequestedRegion"), c->region);
     add_key(context, SLICE("aws:SecureTransport"), is_secure ? SLICE("true") : SLICE("false"));
-    add_key(context, SLICE("aws:SourceIp"), slice_str(c->source_ip));
+    add_key(context, SLICE("aws:SourceIp"), call_source_ip(c));
     add_key(context, SLICE("aws:ViaAWSService"), SLICE("false"));
 }
 

@@ -34,6 +34,7 @@ struct sqs_state;
 struct unpack;
 struct flight;
 struct snapshot_writer;
+struct digest;
 
 enum {
     CHANNEL_BATCH_MAX = 100,           /* items of a transfer, and messages of a MOVED_OUT record */
@@ -210,6 +211,6 @@ void transfer_deliver(struct owner *o, struct task *t);   /* channel_receive.c: 
 
 void channels_capture(const struct sqs_state *s, struct buf *pending, struct snapshot_writer *w);
 bool channels_restore(struct sqs_state *s, struct unpack *u);
-void channels_digest(const struct sqs_state *s, void (*add)(void *context, const uint64_t *facts, size_t count), void *context);
+void channels_digest(const struct sqs_state *s, struct digest *d);
 
 #endif

@@ -4,7 +4,14 @@
 
 /* Blocks: 8, 8, 16, 32, ... 512, then 1024 each, so that one message in flight costs half a KiB and a hundred thousand
  * little more than 64 bytes each. */
-enum { BLOCK_FIRST = 8, BLOCK_MAX = 1024, GEOMETRIC_BLOCKS = 8, HEAP_CHILDREN = 4, TABLE_MIN = 16, DEADLINES_SLACK = 64 };
+enum {
+    BLOCK_FIRST = 8,
+    BLOCK_MAX = 1024,
+    GEOMETRIC_BLOCKS = 8,
+    HEAP_CHILDREN = 4,
+    TABLE_MIN = 16,
+    DEADLINES_SLACK = 64
+};
 
 static_assert(sizeof(struct flight) == 64, "entries are part of the memory figures");
 
@@ -109,6 +116,8 @@ static void table_remove(struct flights *f, uint64_t seq)
     f->table[hole] = FLIGHT_NONE;
 }
 
+static void sweep_if_stale(struct flights *f);
+
 /* ---- entries ------------------------------------------------------------------------------------------------------ */
 
 uint32_t flights_find(const struct flights *f, uint64_t seq)
@@ -142,6 +151,7 @@ void flights_remove(struct flights *f, uint32_t entry)
     e->state = FLIGHT_FREE;
     e->next_free = f->free_head;
     f->free_head = entry + 1;
+    sweep_if_stale(f);
 }
 
 void flights_clear(struct flights *f)
@@ -295,13 +305,18 @@ static void sweep_deadlines(struct flights *f)
     }
 }
 
+static void sweep_if_stale(struct flights *f)
+{
+    if (f->deadlines.count > 2ull * f->count + DEADLINES_SLACK)
+        sweep_deadlines(f);
+}
+
 void flight_due(struct flights *f, uint32_t entry, uint64_t due_ms)
 {
     struct flight *e = entry_at(f, entry);
     e->due_after = flight_after(e, due_ms);
     push(NULL, &f->deadlines, slot_of(f, entry, e->sent_ms + e->due_after));
-    if (f->deadlines.count > 2ull * f->count + DEADLINES_SLACK)
-        sweep_deadlines(f);
+    sweep_if_stale(f);
 }
 
 uint64_t flight_first_due(struct flights *f, uint32_t *ret_entry)

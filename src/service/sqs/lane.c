@@ -329,7 +329,7 @@ static void rewrite_chunk(struct lane *l, uint32_t index, uint64_t seq, uint64_t
         }
         before = item;
     }
-    ASSERT(new && new->used <= capacity);
+    ASSERT(new &&new->used <= capacity);
     *chunk_at(l, index) = new;
     chunk_unref(old);
     if (index == 0) {

@@ -57,9 +57,20 @@ struct move_task *move_task_active(const struct queue *q);                /* NUL
 struct move_task *move_task_find(const struct queue *q, const uint8_t *id); /* NULL */
 void move_tasks_free(struct queue *q);
 
+struct move_warming { /* of a log: records that tasks without a destination must read; one batch at a time */
+    struct task task;
+    bool is_busy, is_warm; /* is_warm: the next slice may wait for the disk */
+    uint32_t count;
+    lsn_t lsns[CHANNEL_BATCH_MAX]; /* pinned */
+};
+struct moves { /* what a log's state has of it */
+    struct link active; /* struct move_tasks with a task that is not over */
+    struct move_warming warming;
+};
+void moves_init(struct moves *m);
+
 /* The active tasks of this log go on; called by the log's work (channel.h). */
 void move_tasks_work(struct sqs_state *s, uint64_t now_ms);
-void move_tasks_warm_init(struct sqs_state *s);
 
 /* ---- apply ---- */
 void move_task_took(struct queue *q, const uint8_t *id, uint64_t count); /* left for the channel */
@@ -88,6 +99,6 @@ extern const char *const move_failure_names[MOVE_FAILURE_COUNT];
 /* ---- snapshot ---- */
 void move_tasks_capture(const struct sqs_state *s, struct buf *pending);
 bool move_tasks_restore(struct sqs_state *s, struct unpack *u);
-void move_tasks_digest(const struct queue *q, void (*add)(void *context, const uint64_t *facts, size_t count), void *context);
+void move_tasks_digest(const struct sqs_state *s, struct digest *d);
 
 #endif

@@ -331,6 +331,21 @@ static void a_body_too_large_is_refused(void **state)
     assert_int_equal(http_echo_gone(echo), 1); /* on_head had agreed to the second */
 }
 
+static void hold_one(struct raw *r)
+{
+    uint64_t before = http_echo_held(echo);
+    RAW_SEND(r, "POST /hold HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello");
+    WAIT_FOR(http_echo_held(echo) == before + 1);
+}
+
+static void release_held(void)
+{
+    struct raw r = connect_client();
+    RAW_SEND(&r, "GET /release HTTP/1.1\r\nHost: h\r\n\r\n");
+    raw_read(&r);
+    raw_close(&r);
+}
+
 /* == Pipelining == */
 
 static void pipelined_requests_are_answered_in_order(void **state)
@@ -354,6 +369,29 @@ static void pipelined_requests_are_answered_in_order(void **state)
         raw_close(&r);
         buf_deinit(&b);
     }
+}
+
+static void a_flood_gets_its_share_of_a_turn_only(void **state)
+{
+    (void)state;
+    enum { COUNT_MAX = 20000 };
+    struct buf b;
+    buf_init(&b);
+    for (int index = 0; index < COUNT_MAX; index++)
+        buf_add_lit(&b, "GET /peer HTTP/1.1\r\nHost: h\r\n\r\n");
+    struct raw r = connect_client();
+    RAW_SEND(&r, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n"); /* so that much is waiting when it begins */
+    WAIT_FOR(http_echo_held(echo) == 1);
+    raw_send(&r, slice_of(b.data, 100 * 31));
+    release_held();
+    raw_read(&r);
+    raw_send(&r, slice_from(buf_slice(&b), 100 * 31));
+    for (int index = 0; index < COUNT_MAX; index++)
+        expect_body(raw_read(&r), SLICE("127.0.0.1"));
+    /* once for its event, once for what was read before */
+    assert_in_range(http_echo_most_in_a_turn(echo), HTTP_PIPELINE_TURN_MAX, 2 * HTTP_PIPELINE_TURN_MAX);
+    raw_close(&r);
+    buf_deinit(&b);
 }
 
 static void a_client_that_does_not_read_is_not_read_from(void **state)
@@ -494,21 +532,6 @@ static void large_replies_arrive_whole(void **state)
 }
 
 /* == Streams that end without a reply == */
-
-static void hold_one(struct raw *r)
-{
-    uint64_t before = http_echo_held(echo);
-    RAW_SEND(r, "POST /hold HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello");
-    WAIT_FOR(http_echo_held(echo) == before + 1);
-}
-
-static void release_held(void)
-{
-    struct raw r = connect_client();
-    RAW_SEND(&r, "GET /release HTTP/1.1\r\nHost: h\r\n\r\n");
-    raw_read(&r);
-    raw_close(&r);
-}
 
 static void a_client_that_leaves_is_noticed_once(void **state)
 {
@@ -972,6 +995,7 @@ int main(void)
         ONE(bodies_arrive_however_framed_and_cut),
         ONE(a_body_too_large_is_refused),
         ONE(pipelined_requests_are_answered_in_order),
+        ONE(a_flood_gets_its_share_of_a_turn_only),
         ONE(a_client_that_does_not_read_is_not_read_from),
         ONE(refusals_are_answered_and_close),
         ONE(a_handler_refuses_before_the_body),
@@ -998,6 +1022,7 @@ int main(void)
         ONE(replies_without_body),
         ONE(bodies_arrive_however_framed_and_cut),
         ONE(pipelined_requests_are_answered_in_order),
+        ONE(a_flood_gets_its_share_of_a_turn_only),
         ONE(a_client_that_does_not_read_is_not_read_from),
         ONE(refusals_are_answered_and_close),
         ONE(a_handler_refuses_before_the_body),
