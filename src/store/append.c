@@ -242,9 +242,12 @@ static struct error write_frame(struct store *s, const struct pending_frame *f, 
     ring_write(s, f->position, &h, sizeof(h));
     s->chain = chain_next(s->chain, crc, f->bytes);
     s->before = f->position + f->bytes;
+    /* Whole pages, so that the kernel never has to read one before it can write: the bytes around the frame are those of the
+     * frame before, which are the same again, and whatever the ring holds after it, which no reader takes for a frame. */
+    uint64_t from = f->position / PAGE_BYTES * PAGE_BYTES, to = (s->before + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
     count = 0;
-    add_iovec(s, parts, &count, f->position, f->bytes);
-    return sys->file.write(f->segment->file, f->position - f->segment->number * s->span, parts, count);
+    add_iovec(s, parts, &count, from, (size_t)(to - from));
+    return sys->file.write(f->segment->file, from - f->segment->number * s->span, parts, count);
 }
 
 static void judge_speed(struct store *s, uint64_t took_us)

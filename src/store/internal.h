@@ -20,6 +20,7 @@
 
 enum {
     FORMAT_VERSION = 1,
+    PAGE_BYTES = 4096,
     SEGMENT_HEADER_BYTES = 4096,
     FRAME_HEADER_BYTES = 64,
     RECORD_HEADER_BYTES = 32,
@@ -29,7 +30,7 @@ enum {
     SEGMENT_BYTES_DEFAULT = 64 * MIB,
     SEGMENT_FIRST_BYTES = 1 * MIB,
     SEGMENT_PAGE = 4096,          /* of the two-level table of segments */
-    SPARES_MAX = 2,
+    SPARES_MAX = 8,
     PATH_BYTES = 4096,
     QUICK_US = 300,
     READERS = 2,

@@ -2,6 +2,7 @@
 #include "store/internal.h"
 #include "base/log.h"
 #include "base/text.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -77,9 +78,29 @@ static struct error open_format(struct store *s, struct arena *arena, struct sli
     return OK;
 }
 
+/* Without this a power loss may take a new data directory away, name and all. A parent that may be passed through but not
+ * read cannot be synced: then the operator's choice of place decides. */
+static struct error sync_parent(const struct store *s)
+{
+    char parent[PATH_BYTES];
+    snprintf(parent, sizeof(parent), "%s", s->dir);
+    size_t size = strlen(parent);
+    while (size > 1 && parent[size - 1] == '/')
+        size--;
+    while (size > 0 && parent[size - 1] != '/')
+        size--;
+    while (size > 1 && parent[size - 1] == '/')
+        size--;
+    parent[size] = 0;
+    struct error e = sys->file.sync_dir(size ? parent : ".");
+    return e.system == EACCES ? OK : e;
+}
+
 static struct error lock_directory(struct store *s, struct arena *arena, struct slice *ret_sentence)
 {
     struct error e = sys->file.make_dir(s->dir);
+    if (!failed(e))
+        e = sync_parent(s);
     if (failed(e) && e.code != ERR_EXISTS)
         return say(arena, ret_sentence, e.code, s->dir, "the data directory cannot be made");
     char path[PATH_BYTES + 64];
@@ -190,7 +211,7 @@ static struct store *store_new(const struct store_options *options, const struct
     snprintf(s->dir, sizeof(s->dir), "%s", options->dir);
     s->span = s->options.segment_bytes / SEGMENT_HEADER_BYTES * SEGMENT_HEADER_BYTES;
     s->epoch = 1;
-    s->ring = malloc(RING_BYTES); /* touched only as far as it is used */
+    s->ring = aligned_alloc(PAGE_BYTES, RING_BYTES); /* touched only as far as it is used */
     s->pages = calloc(PAGES_MAX, sizeof(*s->pages));
     ASSERT(s->ring && s->pages);
     atomic_store(&s->first_segment, NO_POSITION);

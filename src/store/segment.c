@@ -121,6 +121,7 @@ struct error spare_make(struct store *s)
         sys->file.remove(path);
         return e;
     }
+    sys->file.advise_done(f, 0, s->span); /* zeros need no memory */
     s->spares[s->spare_count] = f;
     s->spare_ids[s->spare_count++] = id;
     return OK;
