@@ -1,44 +1,65 @@
 # millrace: `make run` starts a development server, `make test` is everything that must hold before a merge.
-BUILD ?= build
 JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
+binary := build/release/millrace
+run_tests := JOBS=$(JOBS) tools/test.sh
 
-.PHONY: run test build deps deps-test check asan tsan unit clients quick-clients crash sim fuzz bench bench-full mutants clean
+.PHONY: run build install deps deps-test test check unit clang asan tsan tidy sim crash hostile clients quick-clients fuzz arm64 \
+	bench bench-full clean help
 
 run: build            ## install what is missing, build, start on loopback
-	$(BUILD)/release/millrace serve
+	$(binary) serve
 
-build: deps
-	@cmake --preset release >/dev/null
-	@cmake --build $(BUILD)/release -j $(JOBS)
+build: deps           ## the program, in build/release
+	@mkdir -p build
+	@cmake --preset release >build/release.log || { cat build/release.log; exit 1; }
+	@cmake --build build/release -j $(JOBS) --target millrace
 
-deps:                 ## compiler and libraries, from Debian's packages, only if missing
+install: build        ## into $(DESTDIR)$(PREFIX): the program and its systemd unit
+	install -D -m 755 $(binary) $(DESTDIR)$(PREFIX)/bin/millrace
+	sed 's|/usr/local/bin/|$(PREFIX)/bin/|' dist/millrace.service | install -D -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/lib/systemd/system/millrace.service
+
+deps:                 ## compiler and libraries, from Debian's packages, only what is missing
 	@tools/deps.sh build
-deps-test:
+deps-test:            ## and what the tests need beside them
 	@tools/deps.sh test
 
 test: deps-test build ## what CI runs
-	@tools/test.sh
-
+	@$(run_tests)
 check: deps-test      ## layers, format, unit tests: a minute
-	@tools/test.sh check
-
-unit: build
-	@ctest --test-dir $(BUILD)/release --output-on-failure -j $(JOBS)
-asan: deps-test
-	@tools/test.sh asan
-tsan: deps-test
-	@tools/test.sh tsan
-sim: deps-test build  ## make sim [SEED=n] [SEEDS=n] [STEPS=n]
-	@tools/test.sh sim
-crash: deps-test build
-	@tools/test.sh crash
+	@$(run_tests) check
+unit: deps-test       ## unit tests, optimised
+	@$(run_tests) build_and_unit
+clang: deps-test      ## the other compiler, warnings are errors
+	@$(run_tests) clang
+asan: deps-test       ## unit tests with the address and undefined behaviour sanitizers
+	@$(run_tests) asan
+tsan: deps-test       ## unit tests with the thread sanitizer
+	@$(run_tests) tsan
+tidy: deps-test       ## clang-tidy over src/
+	@$(run_tests) tidy
+sim: deps-test        ## the simulator: make sim [SEED=n] [SEEDS=n] [STEPS=n]
+	@$(run_tests) build_and_sim
+hostile: deps-test build ## hostile clients against the program
+	@$(run_tests) hostile
+crash: deps-test build ## kill -9 under load, 100 times: make crash [KILLS=n]
+	@$(run_tests) crash
 clients: deps-test build ## every official client, unpatched
-	@python3 test/clients/run.py --millrace $(BUILD)/release/millrace
-fuzz: deps-test       ## make fuzz T=json SECONDS=60
-	@tools/test.sh fuzz
-bench: deps-test build
-	@python3 bench/run.py --millrace $(BUILD)/release/millrace --out bench/results.json --doc doc/benchmarks.md
+	@$(run_tests) clients
+quick-clients: deps-test build ## those that `make test` runs
+	@$(run_tests) clients_quick
+fuzz: deps-test       ## make fuzz [T=json] [SECONDS=60]
+	@$(run_tests) fuzz "$(T)" "$(SECONDS)"
+arm64:                ## cross-build for arm64, unit tests under qemu
+	@tools/deps.sh arm64
+	@$(run_tests) arm64
+
+bench: deps-test build ## measure, write doc/benchmarks.md
+	@python3 bench/run.py --millrace $(binary) --out bench/results.json --doc doc/benchmarks.md
 bench-full: deps-test build
-	@python3 bench/run.py --full --millrace $(BUILD)/release/millrace --out bench/results.json --doc doc/benchmarks.md
+	@python3 bench/run.py --full --millrace $(binary) --out bench/results.json --doc doc/benchmarks.md
+
 clean:
-	rm -rf $(BUILD)
+	rm -rf build
+help:                 ## print this
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile

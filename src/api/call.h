@@ -61,12 +61,15 @@ struct call {
     bool is_gone;                /* the client left (front's thread only) */
 
     /* front.c's and gateway.c's */
-    struct task cancel;          /* takes a parked call out when its client left */
+    struct task cancel;          /* takes a parked call out when its client has left */
     _Atomic uint32_t references; /* the call itself, and a cancel or undo on its way */
     uint8_t state;
     uint8_t protocol;
+    bool is_query_mode;          /* x-amzn-query-mode: true */
+    uint16_t status;             /* of the reply */
+    struct slice cors;           /* header lines for a web page's request, usually none */
     void *stream;
-    struct gateway_request *request;
+    struct gateway_request *request; /* until the input is bound */
     struct link front_link;
 };
 

@@ -4,18 +4,21 @@
 #include "api/owner.h"
 #include "api/pages.h"
 #include "api/service.h"
+#include "base/log.h"
 #include "sys/sys.h"
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
 enum {
     CALL_ARENA_BYTES_MAX = 48 * MIB, /* ten messages of 1 MiB with six-fold JSON escapes stay below by streaming bounds */
-    CALLS_KEPT_MAX = 256,            /* free calls a front keeps */
+    CALLS_KEPT_MAX = 256,            /* free calls, and arenas beside them, that a front keeps */
     FLUSH_WAITING_MAX = 128,         /* replies that may gather before the committer is asked although work is ready */
     LAZY_FLUSH_MS = 10,              /* records nobody waits for (standard leases) reach the disk this much later */
+    LOG_LINES_PER_S_MAX = 20,        /* of refused requests, a front: whoever floods us must not fill the log */
 };
 
-enum call_state { CALL_NEW, CALL_AT_OWNER, CALL_DONE, CALL_WARMING, CALL_WAITING, CALL_FREE };
+enum call_state { CALL_NEW, CALL_AT_OWNER, CALL_WAITING, CALL_FREE };
 
 struct front {
     int index;
@@ -25,21 +28,25 @@ struct front {
 
     _Atomic(struct task *) inbox;     /* calls that others finished, newest first */
     struct link waiting;              /* finished, by rising wait_lsn */
-    lsn_t waiting_upto;               /* the highest in it */
     size_t waiting_count;
     _Atomic int is_waiting_for_disk;  /* on_durable wakes us */
     uint64_t lazy_since_ms;
 
     struct call *free_calls[CALLS_KEPT_MAX];
     size_t free_count;
+    struct arena spare_arenas[CALLS_KEPT_MAX]; /* with a first block each: of calls that wait without one */
+    size_t spare_count;
     struct buf body, lines;
     uint64_t random[2];
+    uint64_t log_second;              /* in which log_lines were written */
+    uint32_t log_lines, log_left_out;
     struct front_metrics metrics;
 };
 
 static struct {
     struct front *fronts;
     int count;
+    struct http_server *http;
 } all;
 
 static _Thread_local struct front *this_front;
@@ -90,6 +97,8 @@ static struct call *call_new(struct front *f, struct stream *s)
         arena_init(&c->arena, CALL_ARENA_BYTES_MAX);
     }
     struct arena arena = c->arena;
+    if (!arena.blocks && f->spare_count)
+        arena = f->spare_arenas[--f->spare_count];
     memset(c, 0, sizeof(*c));
     c->arena = arena;
     c->front = f;
@@ -97,6 +106,7 @@ static struct call *call_new(struct front *f, struct stream *s)
     c->references = 1;
     c->task.run = front_run_call;
     c->started_us = sys->clock.monotonic_us();
+    c->peer = stream_peer(s);
     make_request_id(f, c->request_id);
     s->user = c;
     return c;
@@ -105,8 +115,8 @@ static struct call *call_new(struct front *f, struct stream *s)
 static void call_free(struct call *c) /* on the front's thread */
 {
     struct front *f = c->front;
+    arena_reset(&c->arena);
     if (f->free_count < CALLS_KEPT_MAX) {
-        arena_reset(&c->arena);
         f->free_calls[f->free_count++] = c;
         return;
     }
@@ -114,6 +124,8 @@ static void call_free(struct call *c) /* on the front's thread */
     free(c);
 }
 
+/* A wake-up only for the first: whoever pushed that one wakes the front or has yet to, and the front takes all. Its own
+ * thread needs none, because every turn ends with a look here. */
 static void send_home(struct call *c)
 {
     struct front *f = c->front;
@@ -122,7 +134,7 @@ static void send_home(struct call *c)
         c->task.next = head;
     } while (!atomic_compare_exchange_weak(&f->inbox, &head, &c->task));
     if (f != this_front && !head)
-        reactor_wake(f->reactor);
+        reactor_wake(f->reactor); /* c may be gone by now */
 }
 
 /* The last reference frees; on a foreign thread the call goes home for it. */
@@ -186,15 +198,60 @@ static uint32_t op_slot(const struct call *c)
     return slot < FRONT_OPS_MAX ? slot : FRONT_OPS_MAX - 1;
 }
 
+/* One writer: a load and a store are enough. */
+static void count_one(uint64_t *counter)
+{
+    __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
+}
+
+static void show_waiting(struct front *f)
+{
+    __atomic_store_n(&f->metrics.waiting, f->waiting_count, __ATOMIC_RELAXED);
+}
+
+/* False: this second has had its lines. The next second's first line says how many were left out. */
+static bool may_log(struct front *f, uint64_t now_us)
+{
+    uint64_t second = now_us / 1000000;
+    if (second != f->log_second) {
+        if (f->log_left_out)
+            log_event(LOG_INFO, "requests_not_logged", "count=%u", f->log_left_out);
+        f->log_second = second;
+        f->log_lines = f->log_left_out = 0;
+    }
+    bool may = f->log_lines < LOG_LINES_PER_S_MAX;
+    *(may ? &f->log_lines : &f->log_left_out) += 1;
+    return may;
+}
+
+/* What failed at info, everything at debug; ids and codes only, no text that a client made but the resource's name. */
+static void log_call(struct front *f, const struct call *c, uint64_t now_us)
+{
+    bool is_failed = failed(c->error);
+    enum log_level level = is_failed ? LOG_INFO : LOG_DEBUG;
+    if (!log_is_wanted(level) || (is_failed && !log_is_wanted(LOG_DEBUG) && !may_log(f, now_us)))
+        return;
+    char peer[HTTP_PEER_TEXT_BYTES];
+    struct slice from = http_peer_format(&c->peer, peer);
+    log_event(level, is_failed ? "request_failed" : "request",
+        "request_id=%s operation=%.*s status=%u code=%s account=%s resource=%s peer=%.*s took_us=%llu", c->request_id,
+        SLICE_ARG(c->op ? c->op->name : SLICE("-")), c->status, is_failed ? error_row(c->error.code)->query : "-",
+        *c->caller.account ? c->caller.account : "-", LOG_QUOTED(slice_head(c->resource, 80)),
+        SLICE_ARG(from.size ? from : SLICE("-")), (unsigned long long)(now_us - c->started_us));
+}
+
 static void count_call(struct front *f, const struct call *c)
 {
+    uint64_t now_us = sys->clock.monotonic_us();
     if (c->op) {
         uint32_t slot = op_slot(c);
-        f->metrics.calls[slot]++;
-        histogram_add(&f->metrics.latency_us[slot], sys->clock.monotonic_us() - c->started_us);
+        count_one(&f->metrics.calls[slot]);
+        histogram_add(&f->metrics.latency_us[slot], now_us - c->started_us);
     }
-    if (failed(c->error))
-        f->metrics.errors[c->error.code < FRONT_ERRORS_MAX ? c->error.code : 0]++;
+    if (UNLIKELY(failed(c->error)))
+        count_one(&f->metrics.errors[c->error.code < FRONT_ERRORS_MAX ? c->error.code : 0]);
+    if (UNLIKELY(failed(c->error) || log_is_wanted(LOG_DEBUG)))
+        log_call(f, c, now_us);
 }
 
 static void reply_now(struct front *f, struct call *c)
@@ -206,6 +263,7 @@ static void reply_now(struct front *f, struct call *c)
     buf_reset(&f->lines);
     struct http_reply reply = { 0 };
     gateway_encode(c, &f->body, &f->lines, &reply);
+    c->status = (uint16_t)reply.status;
     count_call(f, c);
     stream_reply(s, &reply);
     call_unref(c);
@@ -222,24 +280,27 @@ static void drop_reply(struct call *c)
     call_unref(c);
 }
 
+/* By rising wait_lsn. Calls come nearly in order, so the search from the end is short. */
+static void hold(struct front *f, struct call *c)
+{
+    struct link *at = &f->waiting;
+    while (at->prev != &f->waiting && LIST_ENTRY(at->prev, struct call, front_link)->wait_lsn > c->wait_lsn)
+        at = at->prev;
+    list_insert_before(at, &c->front_link);
+    c->state = CALL_WAITING;
+    f->waiting_count++;
+    show_waiting(f);
+}
+
 /* A finished call: what is durable leaves now, the rest waits in order. */
 static void hold_or_reply(struct front *f, struct call *c)
 {
-    if (c->is_gone) {
+    if (c->is_gone)
         drop_reply(c);
-        return;
-    }
-    if (list_is_empty(&f->waiting) && (c->wait_lsn == 0 || store_durable(f->store) > c->wait_lsn)) {
+    else if (c->wait_lsn == 0 || store_durable(f->store) > c->wait_lsn)
         reply_now(f, c);
-        return;
-    }
-    c->state = CALL_WAITING;
-    if (c->wait_lsn < f->waiting_upto)
-        c->wait_lsn = f->waiting_upto; /* keeps the list sorted; the flush that serves it is the same one */
-    f->waiting_upto = c->wait_lsn;
-    list_push_back(&f->waiting, &c->front_link);
-    f->waiting_count++;
-    f->metrics.waiting = f->waiting_count;
+    else
+        hold(f, c);
 }
 
 static void finish_call(struct front *f, struct call *c)
@@ -271,7 +332,8 @@ static bool release_durable(struct front *f)
         else
             reply_now(f, c);
     }
-    f->metrics.waiting = f->waiting_count;
+    if (did)
+        show_waiting(f);
     return did;
 }
 
@@ -313,30 +375,32 @@ static bool on_head(struct stream *s)
     return false;
 }
 
-/* Waiting operations give the request's memory back before they are parked. */
+/* Waiting operations give the request's memory back before they are parked, and keep what they need in a block of exactly
+ * its size: ten thousand of them may wait. */
 static void detach_input(struct front *f, struct call *c, struct stream *s)
 {
     struct arena old = c->arena;
-    arena_init(&c->arena, CALL_ARENA_BYTES_MAX);
+    struct slice *const kept[] = { &c->region, &c->account, &c->resource, &c->endpoint, &c->cors, &c->caller.arn,
+        &c->caller.user_id, &c->caller.access_key };
+    size_t bytes = shape_copy_bytes(c->op->in, c->in) + ARENA_BYTES_OF(c->op->out->size + 1);
+    for (size_t i = 0; i < ARRAY_COUNT(kept); i++)
+        bytes += ARENA_BYTES_OF(kept[i]->size);
+    arena_init_sized(&c->arena, CALL_ARENA_BYTES_MAX, bytes);
     c->in = shape_copy(c->op->in, c->in, &c->arena);
     c->out = arena_zero(&c->arena, c->op->out->size + 1);
-    c->region = arena_copy(&c->arena, c->region);
-    c->account = arena_copy(&c->arena, c->account);
-    c->resource = arena_copy(&c->arena, c->resource);
-    c->endpoint = arena_copy(&c->arena, c->endpoint);
-    c->caller.arn = arena_copy(&c->arena, c->caller.arn);
-    c->caller.user_id = arena_copy(&c->arena, c->caller.user_id);
-    c->caller.access_key = arena_copy(&c->arena, c->caller.access_key);
+    for (size_t i = 0; i < ARRAY_COUNT(kept); i++)
+        *kept[i] = arena_copy(&c->arena, *kept[i]);
     c->path = SLICE_NONE;
     c->trace_header = SLICE_NONE;
     c->scratch = NULL;
-    const struct gateway_request *request = c->request;
-    c->request = ARENA_NEW(&c->arena, struct gateway_request);
-    c->request->is_query_mode = request->is_query_mode;
-    c->request->cors = arena_copy(&c->arena, request->cors);
-    arena_deinit(&old);
+    c->request = NULL;
+    if (f->spare_count < CALLS_KEPT_MAX) {
+        arena_reset(&old);
+        f->spare_arenas[f->spare_count++] = old;
+    } else {
+        arena_deinit(&old);
+    }
     stream_release_input(s);
-    (void)f;
 }
 
 static void on_request(struct stream *s)
@@ -347,7 +411,6 @@ static void on_request(struct stream *s)
         pages_serve(s, f->gateway);
         return;
     }
-    c->peer = stream_peer(s);
     c->error = gateway_bind(c, &s->request, f->gateway);
     if (failed(c->error)) {
         reply_now(f, c);
@@ -429,7 +492,7 @@ static bool commit(struct front *f, bool is_idle)
     struct error e = store_flush(f->store);
     if (failed(e))
         return false; /* another thread is flushing; on_durable wakes us */
-    f->metrics.inline_flushes++;
+    count_one(&f->metrics.inline_flushes);
     return release_durable(f);
 }
 
@@ -481,53 +544,123 @@ static void on_earlier_wake(uint16_t log)
         reactor_wake(f->reactor);
 }
 
+/* ---- start and end ------------------------------------------------------------------------------------------------ */
+
+static void front_init(struct front *f, int index, const struct front_options *options)
+{
+    f->index = index;
+    f->store = options->store;
+    f->gateway = options->gateway;
+    f->reactor = http_server_reactor(options->http, index);
+    list_init(&f->waiting);
+    buf_init(&f->body);
+    buf_init(&f->lines);
+    sys->entropy(f->random, sizeof(f->random));
+    const struct reactor_hooks hooks = {
+        .context = f, .on_turn = on_turn, .before_sleep = before_sleep, .sleep_until = sleep_until
+    };
+    reactor_set_hooks(f->reactor, &hooks);
+    http_server_set_front(options->http, index, f);
+}
+
 void fronts_open(const struct front_options *options)
 {
-    all.count = options->threads;
-    all.fronts = calloc((size_t)all.count, sizeof(struct front));
+    all.http = options->http;
+    all.fronts = calloc((size_t)options->threads, sizeof(struct front));
     ASSERT(all.fronts);
-    for (int i = 0; i < all.count; i++) {
-        struct front *f = &all.fronts[i];
-        f->index = i;
-        f->store = options->store;
-        f->gateway = options->gateway;
-        f->reactor = http_server_reactor(options->http, i);
-        list_init(&f->waiting);
-        buf_init(&f->body);
-        buf_init(&f->lines);
-        sys->entropy(f->random, sizeof(f->random));
-        const struct reactor_hooks hooks = {
-            .context = f, .on_turn = on_turn, .before_sleep = before_sleep, .sleep_until = sleep_until
-        };
-        reactor_set_hooks(f->reactor, &hooks);
-        http_server_set_front(options->http, i, f);
-    }
+    for (int i = 0; i < options->threads; i++)
+        front_init(&all.fronts[i], i, options);
+    all.count = options->threads;
     store_on_durable(options->store, on_durable, NULL);
     owners_on_earlier_wake(on_earlier_wake);
 }
 
+struct passing {
+    struct reactor_post post;
+    sem_t *passed;
+};
+
+static void on_pass(struct reactor_post *post)
+{
+    sem_post(CONTAINER_OF(post, struct passing, post)->passed);
+}
+
+void fronts_pass_turn(void)
+{
+    struct passing passing[FRONTS_MAX];
+    sem_t passed;
+    ASSERT(all.count <= FRONTS_MAX);
+    sem_init(&passed, 0, 0);
+    for (int i = 0; i < all.count; i++) {
+        passing[i] = (struct passing){ .post = { .run = on_pass }, .passed = &passed };
+        reactor_post(all.fronts[i].reactor, &passing[i].post);
+    }
+    for (int i = 0; i < all.count; i++)
+        while (sem_wait(&passed) != 0)
+            ;
+    sem_destroy(&passed);
+}
+
+/* Calls whose reply was not to be: their clients are gone, all connections are closed. */
+static bool drop_calls(struct front *f)
+{
+    this_front = f;
+    bool did = take_inbox(f);
+    while (!list_is_empty(&f->waiting)) {
+        struct call *c = LIST_ENTRY(f->waiting.next, struct call, front_link);
+        list_remove(&c->front_link);
+        f->waiting_count--;
+        drop_reply(c);
+        did = true;
+    }
+    return did;
+}
+
 void fronts_close(void)
 {
+    for (bool did = true; did;) { /* what one front drops may come home to another */
+        did = false;
+        for (int i = 0; i < all.count; i++)
+            did |= drop_calls(&all.fronts[i]);
+    }
+    this_front = NULL;
+}
+
+/* What came home since: there is no owner any more that could undo it. */
+static void free_inbox(struct front *f)
+{
+    struct task *t = atomic_exchange(&f->inbox, NULL);
+    while (t) {
+        struct call *c = CONTAINER_OF(t, struct call, task);
+        t = t->next;
+        call_free(c);
+    }
+}
+
+void fronts_free(void)
+{
+    owners_on_earlier_wake(NULL);
     for (int i = 0; i < all.count; i++) {
         struct front *f = &all.fronts[i];
-        this_front = f;
-        take_inbox(f);
-        while (!list_is_empty(&f->waiting)) {
-            struct call *c = LIST_ENTRY(f->waiting.next, struct call, front_link);
-            list_remove(&c->front_link);
-            call_unref(c);
-        }
+        free_inbox(f);
         for (size_t k = 0; k < f->free_count; k++) {
             arena_deinit(&f->free_calls[k]->arena);
             free(f->free_calls[k]);
         }
+        for (size_t k = 0; k < f->spare_count; k++)
+            arena_deinit(&f->spare_arenas[k]);
         buf_deinit(&f->body);
         buf_deinit(&f->lines);
     }
-    this_front = NULL;
     free(all.fronts);
     all.fronts = NULL;
     all.count = 0;
+    all.http = NULL;
+}
+
+struct http_server *front_http(void)
+{
+    return all.http;
 }
 
 struct reactor *front_reactor(const void *front)

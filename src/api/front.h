@@ -31,9 +31,15 @@ struct front_options {
     const struct gateway_options *gateway;
 };
 
-/* Makes one front a reactor and ties it to the server; before http_server_start. */
+/* Makes one front a reactor and ties it to the server; after owners_open, before owners_resume and http_server_start. */
 void fronts_open(const struct front_options *options);
+/* Any thread but the fronts': returns when every front has begun a turn after the call, so that nothing it read before is
+ * still in use by code that keeps no copy. Between http_server_start and http_server_stop. */
+void fronts_pass_turn(void);
+/* After http_server_stop: lets the last calls go, undoing what nobody was told. The store's threads may still wake fronts;
+ * they are gone after owners_close, then fronts_free. */
 void fronts_close(void);
+void fronts_free(void); /* after owners_close, before http_server_free */
 extern const struct http_handler front_handler;
 
 /* The wall time of this thread's turn; 0 on threads that are not fronts. */
@@ -44,9 +50,9 @@ void front_done(struct call *c);
 /* The task of every WHERE_OWNER call. */
 void front_run_call(struct owner *o, struct task *t);
 
-/* ---- figures, one set a front: one writer, read by any thread ------------------------------------------------------ */
+/* ---- figures, one set a front: one writer, read by any thread (relaxed) ------------------------------------------------------ */
 
-enum { FRONT_OPS_MAX = 64, FRONT_ERRORS_MAX = 1024 };
+enum { FRONTS_MAX = 64, FRONT_OPS_MAX = 64, FRONT_ERRORS_MAX = 1024 };
 struct front_metrics {
     uint64_t calls[FRONT_OPS_MAX];              /* by op, service after service */
     struct histogram latency_us[FRONT_OPS_MAX];
@@ -55,6 +61,7 @@ struct front_metrics {
     uint64_t inline_flushes;
 };
 int front_count(void);
+struct http_server *front_http(void);
 struct reactor *front_reactor(const void *front); /* of a stream's front */
 const struct front_metrics *front_get_metrics(int index);
 

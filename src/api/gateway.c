@@ -13,6 +13,7 @@ static_assert(offsetof(struct http_header, value) == offsetof(struct sigv4_heade
 
 /* of requests without a signature's scope */
 #define DEFAULT_REGION SLICE("us-east-1")
+enum { MESSAGE_BYTES_MAX = 2 * KIB };
 
 /* ---- error rows of the api ----------------------------------------------------------------------------------------- */
 
@@ -47,7 +48,7 @@ static void choose_protocol(struct call *c, const struct http_request *r)
 {
     if (is_json_call(r)) {
         c->protocol = PROTOCOL_JSON;
-        c->request->is_query_mode = slice_equal_nocase(http_header_find(r, SLICE("x-amzn-query-mode")), SLICE("true"));
+        c->is_query_mode = slice_equal_nocase(http_header_find(r, SLICE("x-amzn-query-mode")), SLICE("true"));
         return;
     }
     struct slice accept = http_header_find(r, SLICE("accept"));
@@ -83,33 +84,60 @@ static struct error signature_error(struct call *c, enum sigv4_result result)
     return slice_is_none(sentence) ? call_fail(c, code, NULL) : call_fail(c, code, "%.*s", SLICE_ARG(sentence));
 }
 
+/* A copy: the body may come long after the head, and the set may be replaced meanwhile. */
+static bool find_credential(struct call *c, const struct gateway_options *o)
+{
+    struct credential *kept = &c->request->credential;
+    const struct credential_set *set = atomic_load_explicit(o->credentials, memory_order_acquire);
+    const struct credential *found = credential_find(set, c->request->signature.access_key, kept, &c->arena);
+    if (!found)
+        return false;
+    if (found != kept)
+        *kept = (struct credential){ .access_key = c->request->signature.access_key,
+            .secret = arena_copy(&c->arena, found->secret),
+            .arn = arena_copy(&c->arena, found->arn),
+            .user_id = arena_copy(&c->arena, found->user_id) };
+    memcpy(kept->account, found->account, sizeof(kept->account));
+    return true;
+}
+
+/* A page that a browser fetched from elsewhere must not make calls: with an Origin header, which browsers add to all but
+ * the simplest requests, it is judged by that; an image or a link has none, but says where it comes from. */
+static struct error check_origin(struct call *c, const struct http_request *r, const struct gateway_options *o)
+{
+    struct buf lines;
+    buf_init(&lines);
+    bool may_pass = gateway_origin(r, o, &lines);
+    if (lines.size)
+        c->cors = arena_copy(&c->arena, buf_slice(&lines));
+    buf_deinit(&lines);
+    bool is_simple = r->method == HTTP_GET && !o->is_any_origin_allowed;
+    if (is_simple && slice_equal(http_header_find(r, SLICE("sec-fetch-site")), SLICE("cross-site")))
+        may_pass = may_pass && c->cors.size;
+    return may_pass ? OK : call_fail(c, API_FOREIGN_ORIGIN, NULL);
+}
+
+/* Actions come by POST, and in the query protocol by GET; what else asks is answered without side effects. */
+static bool is_api_method(const struct call *c, const struct http_request *r)
+{
+    return r->method == HTTP_POST || (r->method == HTTP_GET && c->protocol != PROTOCOL_JSON);
+}
+
 struct error gateway_head(struct call *c, const struct http_request *r, const struct gateway_options *o)
 {
     c->request = ARENA_NEW(&c->arena, struct gateway_request);
     choose_protocol(c, r);
-    struct buf cors;
-    buf_init(&cors);
-    bool may_pass = gateway_origin(r, o, &cors);
-    if (cors.size)
-        c->request->cors = arena_copy(&c->arena, buf_slice(&cors));
-    buf_deinit(&cors);
-    if (!may_pass)
-        return call_fail(c, API_FOREIGN_ORIGIN, NULL);
-    if (c->protocol != PROTOCOL_JSON && r->method != HTTP_GET && r->method != HTTP_POST && r->method != HTTP_HEAD)
-        return call_fail(c, API_MISSING_ACTION, NULL);
+    TRY(check_origin(c, r, o));
+    if (!is_api_method(c, r))
+        return call_fail(c, c->protocol == PROTOCOL_JSON ? API_UNKNOWN_OPERATION : API_MISSING_ACTION, NULL);
     const struct sigv4_request view = signed_view(r);
     enum sigv4_result result =
         sigv4_parse(&view, sys->clock.wall_ms() / 1000, o->clock_window_s, &c->arena, &c->request->signature);
     c->request->signature_result = result;
     if (result == SIGV4_NONE)
         return OK; /* a query request without Action is answered before its signature is missed */
-    if (result == SIGV4_OK) {
-        const struct credential_set *set = atomic_load(o->credentials);
-        struct credential *storage = ARENA_NEW(&c->arena, struct credential);
-        c->request->credential = credential_find(set, c->request->signature.access_key, storage, &c->arena);
-        if (!c->request->credential)
-            result = SIGV4_UNKNOWN_KEY;
-    }
+    if (result == SIGV4_OK && !find_credential(c, o))
+        result = SIGV4_UNKNOWN_KEY;
     return signature_error(c, result);
 }
 
@@ -129,10 +157,13 @@ static struct error verify(struct call *c, const struct http_request *r)
         return signature_error(c, g->signature_result);
     const struct sigv4_request view = signed_view(r);
     struct slice body = slice_is_none(r->body) ? SLICE("") : r->body;
-    TRY(signature_error(c, sigv4_verify(&g->signature, &view, body, g->credential->secret, &c->arena)));
+    TRY(signature_error(c, sigv4_verify(&g->signature, &view, body, g->credential.secret, &c->arena)));
+    if (c->service && !slice_equal(g->signature.service, c->service->name))
+        return call_fail(c, API_BAD_SIGNATURE, "Credential should be scoped to correct service: '%.*s'.",
+            SLICE_ARG(c->service->name));
     if (g->signature.region.size > REGION_BYTES_MAX)
         return call_fail(c, API_INCOMPLETE_SIGNATURE, "Credential should be scoped to a valid region.");
-    caller_of_credential(g->credential, &c->caller);
+    caller_of_credential(&g->credential, &c->caller);
     c->region = g->signature.region;
     c->account = slice_of(c->caller.account, ACCOUNT_BYTES);
     return OK;
@@ -184,14 +215,37 @@ static struct error bind_json_call(struct call *c, const struct http_request *r)
     return bind_json_decode(c, c->op->in, body, c->in);
 }
 
-static struct slice query_text(struct call *c, const struct http_request *r)
+static struct error query_text(struct call *c, const struct http_request *r, struct slice *ret_text)
 {
+    struct slice query = slice_is_none(r->query) ? SLICE("") : r->query;
     bool is_form = r->method == HTTP_POST && !slice_is_none(r->body) && r->body.size;
-    if (!is_form)
-        return slice_is_none(r->query) ? SLICE("") : r->query;
-    if (slice_is_none(r->query) || r->query.size == 0)
-        return r->body;
-    return arena_printf(&c->arena, "%.*s&%.*s", SLICE_ARG(r->query), SLICE_ARG(r->body));
+    *ret_text = is_form && query.size == 0 ? r->body : query;
+    if (!is_form || query.size == 0)
+        return OK;
+    size_t size = query.size + 1 + r->body.size;
+    if (!arena_room(&c->arena, size))
+        return call_fail(c, API_BODY_TOO_LARGE, NULL);
+    char *text = arena_alloc(&c->arena, size);
+    memcpy(text, query.data, query.size);
+    text[query.size] = '&';
+    memcpy(text + query.size + 1, r->body.data, r->body.size);
+    *ret_text = slice_of(text, size);
+    return OK;
+}
+
+static struct error parse_form(struct call *c, const struct http_request *r, struct form *ret_form)
+{
+    struct slice text;
+    TRY(query_text(c, r, &text));
+    struct error e = form_parse(&c->arena, text, ret_form);
+    if (e.code == ERR_NO_MEMORY)
+        return call_fail(c, API_BODY_TOO_LARGE, NULL);
+    if (e.code == ERR_TOO_LARGE)
+        return call_fail(c, API_SERIALIZATION, "The form holds more than %d parameters.", FORM_PAIRS_MAX);
+    if (failed(e))
+        return call_fail(
+            c, API_SERIALIZATION, "The form has a broken escape or bytes that are not UTF-8, at byte %d.", (int)e.system);
+    return OK;
 }
 
 /* "/" alone is the service's endpoint; anything longer is a queue's. */
@@ -216,9 +270,7 @@ static const struct service *service_of_scope(const struct call *c, const struct
 static struct error bind_query_call(struct call *c, const struct http_request *r)
 {
     struct form form;
-    struct error e = form_parse(&c->arena, query_text(c, r), &form);
-    if (failed(e))
-        return call_fail(c, API_SERIALIZATION, "The form has a broken escape, bytes that are not UTF-8, or too many parameters.");
+    TRY(parse_form(c, r, &form));
     struct slice action = form_get(&form, SLICE("Action"));
     if (slice_is_none(action) || action.size == 0)
         return call_fail(c, API_MISSING_ACTION, NULL);
@@ -233,8 +285,8 @@ static struct error bind_query_call(struct call *c, const struct http_request *r
 
 struct error gateway_bind(struct call *c, const struct http_request *r, const struct gateway_options *o)
 {
-    if (!text_percent_decode(&c->arena, r->path, false, &c->path))
-        return call_fail(c, API_SERIALIZATION, "The path has a broken percent escape.");
+    if (!text_percent_decode(&c->arena, r->path, false, &c->path) || text_utf8_valid(c->path) != c->path.size)
+        return call_fail(c, API_SERIALIZATION, "The path has a broken percent escape or bytes that are not UTF-8.");
     choose_endpoint(c, r, o);
     c->trace_header = http_header_find(r, SLICE("x-amzn-trace-id"));
     if (c->protocol == PROTOCOL_JSON)
@@ -249,11 +301,13 @@ struct error gateway_bind(struct call *c, const struct http_request *r, const st
 
 /* ---- replies -------------------------------------------------------------------------------------------------------- */
 
+/* What the client sent may be quoted in it, however long that was. */
 static struct slice message_of(const struct call *c, const struct error_row *row)
 {
-    if (!slice_is_none(c->error_message))
-        return c->error_message;
-    return slice_str(row->text);
+    if (slice_is_none(c->error_message))
+        return slice_str(row->text);
+    struct slice head = slice_head(c->error_message, MESSAGE_BYTES_MAX);
+    return slice_head(head, text_utf8_valid(head));
 }
 
 /* JSON 1.0 keeps the query status only for clients that asked for it; denials and server faults always. */
@@ -261,7 +315,7 @@ static int status_of(const struct call *c, const struct error_row *row)
 {
     bool is_json = c->protocol == PROTOCOL_JSON;
     if (is_json && row->status < 500 && row->code != API_ACCESS_DENIED && row->code != API_BODY_TOO_LARGE &&
-        !(c->request && c->request->is_query_mode))
+        !c->is_query_mode)
         return 400;
     return row->status;
 }
@@ -281,6 +335,18 @@ static void encode_json_error(struct call *c, const struct error_row *row, struc
     buf_add(lines, row->fault == SENDER ? SLICE(";Sender\r\n") : SLICE(";Receiver\r\n"));
 }
 
+/* XML has no way to write most control characters, not even escaped. */
+static struct slice xml_text_of(struct call *c, struct slice text)
+{
+    if (LIKELY(text_is_xml_chars(text)))
+        return text;
+    char *clean = arena_alloc(&c->arena, text.size);
+    for (size_t at = 0; at < text.size; at++)
+        clean[at] = (unsigned char)text.data[at] < 0x20 ? '?' : text.data[at];
+    struct slice result = slice_of(clean, text.size);
+    return text_is_xml_chars(result) ? result : SLICE("The request holds characters that XML cannot show.");
+}
+
 static void encode_xml_error(struct call *c, const struct error_row *row, struct buf *body)
 {
     if (row->code == API_MISSING_ACTION) {
@@ -294,7 +360,7 @@ static void encode_xml_error(struct call *c, const struct error_row *row, struct
     buf_add(body, row->fault == SENDER ? SLICE("Sender") : SLICE("Receiver"));
     buf_add_lit(body, "</Type>");
     xml_element(body, SLICE("Code"), slice_str(row->query));
-    xml_element(body, SLICE("Message"), message_of(c, row));
+    xml_element(body, SLICE("Message"), xml_text_of(c, message_of(c, row)));
     buf_add_lit(body, "<Detail/></Error>");
     xml_element(body, SLICE("RequestId"), slice_str(c->request_id));
     buf_add_lit(body, "</ErrorResponse>");
@@ -365,8 +431,8 @@ void gateway_encode(struct call *c, struct buf *body, struct buf *lines, struct 
     buf_add_lit(lines, "x-amzn-RequestId: ");
     buf_add(lines, slice_of(c->request_id, 36));
     buf_add_lit(lines, "\r\n");
-    if (c->request && c->request->cors.size)
-        buf_add(lines, c->request->cors);
+    if (c->cors.size)
+        buf_add(lines, c->cors);
     reply->status = 200;
     reply->content_type = content_type_of(c);
     if (failed(c->error)) {

@@ -15,9 +15,7 @@ enum call_protocol { PROTOCOL_JSON, PROTOCOL_QUERY_XML, PROTOCOL_QUERY_JSON };
 struct gateway_request {
     enum sigv4_result signature_result;
     struct sigv4 signature;
-    const struct credential *credential;
-    bool is_query_mode;    /* x-amzn-query-mode: true */
-    struct slice cors;     /* header lines for a web page's request, usually none */
+    struct credential credential; /* a copy: the set may be replaced before the body is here */
 };
 
 /* After the head: protocol, signature's form, key and date. A failure is remembered in c->error and the body not read. */

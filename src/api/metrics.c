@@ -66,13 +66,33 @@ void metrics_add_object(struct metrics_writer *w, const struct metrics_object *o
     sift_down(w->objects, w->count, 0);
 }
 
+/* Quotes, backslashes and line ends of a label's value are escaped, whatever a name may hold. */
+static void add_label(struct buf *b, const char *name, const char *value)
+{
+    buf_printf(b, "%s=\"", name);
+    for (; *value; value++) {
+        if (*value == '"' || *value == '\\')
+            buf_add_byte(b, '\\');
+        if (*value == '\n')
+            buf_add_lit(b, "\\n");
+        else
+            buf_add_byte(b, *value);
+    }
+    buf_add_byte(b, '"');
+}
+
 static void write_row(struct buf *b, const struct metrics_writer *w, const struct metric_row *row, size_t index, const char *label)
 {
     buf_printf(b, "# HELP millrace_%s %s\n# TYPE millrace_%s %s\n", row->name, row->help, row->name, row->kind);
-    for (size_t i = 0; i < w->count && b->size < METRICS_BYTES_MAX; i++) {
+    for (size_t i = 0; i < w->count && b->size < METRICS_BYTES_MAX - METRICS_LINE_BYTES_MAX; i++) {
         const struct metrics_object *o = &w->objects[i];
-        buf_printf(b, "millrace_%s{%s=\"%s\",account=\"%s\",region=\"%s\"} %lld\n", row->name, label, o->name, o->account,
-            o->region, (long long)o->values[index]);
+        buf_printf(b, "millrace_%s{", row->name);
+        add_label(b, label, o->name);
+        buf_add_byte(b, ',');
+        add_label(b, "account", o->account);
+        buf_add_byte(b, ',');
+        add_label(b, "region", o->region);
+        buf_printf(b, "} %lld\n", (long long)o->values[index]);
     }
 }
 
@@ -97,13 +117,18 @@ static void write_histogram(struct buf *b, const char *name, const char *labels,
 {
     static const uint64_t bounds[] = { 50, 100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000,
         1000000, 2500000, 10000000, 30000000 };
-    const char *comma = *labels ? "," : "";
-    for (size_t i = 0; i < ARRAY_COUNT(bounds); i++)
+    const char *open = *labels ? "{" : "", *close = *labels ? "}" : "", *comma = *labels ? "," : "";
+    uint64_t count = 0;
+    for (size_t i = 0; i < ARRAY_COUNT(bounds); i++) {
+        count = histogram_count_upto(h, bounds[i]);
         buf_printf(b, "%s_bucket{%s%sle=\"%g\"} %llu\n", name, labels, comma, (double)bounds[i] * scale,
-            (unsigned long long)histogram_count_upto(h, bounds[i]));
-    buf_printf(b, "%s_bucket{%s%sle=\"+Inf\"} %llu\n", name, labels, comma, (unsigned long long)h->count);
-    buf_printf(b, "%s_sum{%s} %g\n%s_count{%s} %llu\n", name, labels, (double)h->sum * scale, name, labels,
-        (unsigned long long)h->count);
+            (unsigned long long)count);
+    }
+    if (h->count > count) /* a writer may be between a bucket and the count */
+        count = h->count;
+    buf_printf(b, "%s_bucket{%s%sle=\"+Inf\"} %llu\n", name, labels, comma, (unsigned long long)count);
+    buf_printf(b, "%s_sum%s%s%s %g\n%s_count%s%s%s %llu\n", name, open, labels, close, (double)h->sum * scale, name, open,
+        labels, close, (unsigned long long)count);
 }
 
 static void write_operations(struct buf *b)
@@ -123,15 +148,39 @@ static void write_operations(struct buf *b)
                 write_histogram(b, name, labels, &sum, 1e-6);
         }
     }
-    buf_add_lit(b, "# HELP millrace_errors_total Replies that were errors, by code.\n# TYPE millrace_errors_total counter\n");
-    for (uint32_t code = 1; code < FRONT_ERRORS_MAX; code++) {
+}
+
+static uint64_t peek(const uint64_t *counter)
+{
+    return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+struct error_sum {
+    const struct error_row *row;
+    uint64_t count;
+};
+
+/* Several codes of the base may be one row: a series must not stand there twice. */
+static void write_errors(struct buf *b)
+{
+    struct error_sum sums[FRONT_ERRORS_MAX];
+    size_t sum_count = 0;
+    for (uint32_t code = 0; code < FRONT_ERRORS_MAX; code++) {
         uint64_t count = 0;
         for (int f = 0; f < front_count(); f++)
-            count += front_get_metrics(f)->errors[code];
+            count += peek(&front_get_metrics(f)->errors[code]);
+        size_t at = 0;
+        while (at < sum_count && sums[at].row != error_row(code))
+            at++;
+        if (count && at == sum_count)
+            sums[sum_count++] = (struct error_sum){ .row = error_row(code) };
         if (count)
-            buf_printf(b, "millrace_errors_total{code=\"%s\",row=\"%s\"} %llu\n", error_row(code)->query,
-                error_row(code)->name, (unsigned long long)count);
+            sums[at].count += count;
     }
+    buf_add_lit(b, "# HELP millrace_errors_total Replies that were errors, by code.\n# TYPE millrace_errors_total counter\n");
+    for (size_t at = 0; at < sum_count; at++)
+        buf_printf(b, "millrace_errors_total{code=\"%s\",row=\"%s\"} %llu\n", sums[at].row->query, sums[at].row->name,
+            (unsigned long long)sums[at].count);
 }
 
 static void write_number(struct buf *b, const char *name, const char *kind, const char *help, double value)
@@ -139,14 +188,48 @@ static void write_number(struct buf *b, const char *name, const char *kind, cons
     buf_printf(b, "# HELP millrace_%s %s\n# TYPE millrace_%s %s\nmillrace_%s %.15g\n", name, help, name, kind, name, value);
 }
 
+struct number_row {
+    const char *name, *kind, *help;
+    uint64_t value;
+};
+
+static void write_numbers(struct buf *b, const struct number_row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        write_number(b, rows[i].name, rows[i].kind, rows[i].help, (double)rows[i].value);
+}
+
+static void write_fronts(struct buf *b)
+{
+    struct http_metrics m = { 0 };
+    uint64_t waiting = 0, inline_flushes = 0;
+    if (front_http())
+        http_server_get_metrics(front_http(), &m);
+    for (int f = 0; f < front_count(); f++) {
+        waiting += peek(&front_get_metrics(f)->waiting);
+        inline_flushes += peek(&front_get_metrics(f)->inline_flushes);
+    }
+    const struct number_row rows[] = {
+        { "connections", "gauge", "Open connections.", m.connections },
+        { "connections_accepted_total", "counter", "Connections accepted.", m.accepted },
+        { "connections_refused_total", "counter", "Connections closed at once because there were too many.", m.refused },
+        { "http_requests_total", "counter", "Requests with a complete head.", m.requests },
+        { "http_bad_requests_total", "counter", "Requests that were not HTTP as this server reads it.", m.bad_requests },
+        { "http_timeouts_total", "counter", "Connections that were too slow.", m.timeouts },
+        { "http_received_bytes_total", "counter", "Bytes received.", m.bytes_in },
+        { "http_sent_bytes_total", "counter", "Bytes sent.", m.bytes_out },
+        { "http_body_bytes", "gauge", "Bytes of large bodies being read or answered.", m.body_bytes_held },
+        { "replies_waiting", "gauge", "Replies that wait for the disk.", waiting },
+        { "log_inline_flushes_total", "counter", "Group commits made by the thread that had the requests.", inline_flushes },
+    };
+    write_numbers(b, rows, ARRAY_COUNT(rows));
+}
+
 static void write_log(struct buf *b)
 {
     struct store_metrics m;
     store_get_metrics(owners_store(), &m);
-    const struct {
-        const char *name, *kind, *help;
-        uint64_t value;
-    } rows[] = {
+    const struct number_row rows[] = {
         { "log_appends_total", "counter", "Record groups appended to the journal.", m.appends },
         { "log_append_bytes_total", "counter", "Bytes of records appended.", m.append_bytes },
         { "log_flushes_total", "counter", "Group commits.", m.flushes },
@@ -161,8 +244,7 @@ static void write_log(struct buf *b)
         { "disk_free_bytes", "gauge", "Free bytes on the file system of the data directory.", m.free_disk_bytes },
         { "disk_refuses_sends", "gauge", "1 while new data is refused because the disk is nearly full.", m.refuses_sends || m.refuses_all },
     };
-    for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
-        write_number(b, rows[i].name, rows[i].kind, rows[i].help, (double)rows[i].value);
+    write_numbers(b, rows, ARRAY_COUNT(rows));
     buf_add_lit(b, "# HELP millrace_log_fsync_seconds Time of one sync.\n# TYPE millrace_log_fsync_seconds histogram\n");
     write_histogram(b, "millrace_log_fsync_seconds", "", &m.fsync_us, 1e-6);
     buf_add_lit(b, "# HELP millrace_log_batch_records Records in one group commit.\n# TYPE millrace_log_batch_records histogram\n");
@@ -173,5 +255,7 @@ void metrics_write_server(struct buf *b)
 {
     write_number(b, "clock_offset_seconds", "gauge", "Server time less wall time.", (double)clock_offset_from_wall_ms() / 1000);
     write_operations(b);
+    write_errors(b);
+    write_fronts(b);
     write_log(b);
 }

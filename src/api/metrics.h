@@ -8,7 +8,12 @@
 
 #include "base/buf.h"
 
-enum { METRICS_OBJECTS_MAX = 200, METRICS_BYTES_MAX = 1024 * 1024, METRICS_VALUES_MAX = 16 };
+enum {
+    METRICS_OBJECTS_MAX = 200,
+    METRICS_VALUES_MAX = 16,
+    METRICS_BYTES_MAX = 1024 * 1024, /* of the whole text */
+    METRICS_LINE_BYTES_MAX = 512,
+};
 
 struct metrics_object {
     char name[96], account[16], region[40];

@@ -8,8 +8,9 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
-enum { RECORDS_INLINE_MAX = 32 };
+enum { RECORDS_INLINE_MAX = 32, WAIT_YIELDS = 100, WAIT_PAUSE_NS = 100 * 1000 };
 
 struct durable_wait {
     struct durable_wait *next;
@@ -18,15 +19,21 @@ struct durable_wait {
     lsn_t lsn;
 };
 
+/* A task of the owner's own, in its inbox at most once. */
+struct own_task {
+    struct task task;
+    _Atomic int is_queued;
+};
+
 struct owner_private {
     _Atomic int token;               /* 1: held */
     _Atomic(struct task *) inbox;    /* newest first; reversed when taken */
     struct task *deferred, **deferred_end;
     struct heap deadlines;           /* of parked calls */
+    uint64_t next_tie;               /* calls with one deadline end in the order they were parked */
     uint64_t wake_ms;                /* under the token */
     _Atomic uint64_t published_wake; /* what the driver of the timers sees */
-    struct task tick;                /* queued at most once */
-    _Atomic int is_tick_queued;
+    struct own_task tick, end_waits;
 };
 
 static struct {
@@ -35,7 +42,7 @@ static struct {
     struct service *services[SERVICE_COUNT_MAX];
     size_t service_count;
     struct store *store;
-    void (*on_earlier_wake)(uint16_t log);
+    void (*_Atomic on_earlier_wake)(uint16_t log);
     uint64_t latest_record_ms;
 
     pthread_mutex_t durable_lock;
@@ -65,11 +72,12 @@ uint16_t owner_log_of(struct slice account, struct slice region, struct slice na
 
 /* ---- the token ---------------------------------------------------------------------------------------------------- */
 
+/* The look before the exchange must not move up before a push into the inbox: either the holder that lets go sees the
+ * task, or we see that it let go. So both are sequentially consistent, as is token_release. */
 static bool token_try(struct owner *o)
 {
     int free = 0;
-    return atomic_load_explicit(&o->private->token, memory_order_relaxed) == 0 &&
-           atomic_compare_exchange_strong(&o->private->token, &free, 1);
+    return atomic_load(&o->private->token) == 0 && atomic_compare_exchange_strong(&o->private->token, &free, 1);
 }
 
 static void refresh_now(struct owner *o)
@@ -140,15 +148,18 @@ static void run_inbox(struct owner *o)
     }
 }
 
+/* The driver of the timers sleeps until the least time it saw here. Every change to an earlier one is told, measured
+ * against what stood there at that instant: owners_tick may have put "none" there meanwhile. */
 static void publish_wake(struct owner *o)
 {
     struct owner_private *p = o->private;
-    uint64_t was = atomic_load_explicit(&p->published_wake, memory_order_relaxed);
-    if (was == p->wake_ms)
+    uint64_t wake = p->wake_ms;
+    if (atomic_load_explicit(&p->published_wake, memory_order_relaxed) == wake)
         return;
-    atomic_store(&p->published_wake, p->wake_ms);
-    if (p->wake_ms < was && all.on_earlier_wake)
-        all.on_earlier_wake(o->log);
+    uint64_t was = atomic_exchange(&p->published_wake, wake);
+    void (*call)(uint16_t) = atomic_load(&all.on_earlier_wake);
+    if (wake < was && call)
+        call(o->log);
 }
 
 /* Lets go; takes the token again as long as tasks came in meanwhile and nobody else took it. */
@@ -249,7 +260,7 @@ struct error call_wait(struct call *c, struct link *list, uint64_t deadline_ms)
     struct owner *o = c->owner;
     ASSERT(!c->is_timed_out && c->op->is_waiting);
     list_push_back(list, &c->waiting);
-    heap_insert(&o->private->deadlines, &c->deadline, deadline_ms, (uint64_t)(uintptr_t)c);
+    heap_insert(&o->private->deadlines, &c->deadline, deadline_ms, o->private->next_tie++);
     owner_wake_at(o, deadline_ms);
     return ERROR_OF(ERR_PENDING);
 }
@@ -284,26 +295,30 @@ bool owner_unpark(struct owner *o, struct call *c)
     return true;
 }
 
-static void end_waits(struct owner *o, struct task *t)
+static void submit_own(struct owner *o, struct own_task *t)
+{
+    int idle = 0;
+    if (atomic_compare_exchange_strong(&t->is_queued, &idle, 1))
+        owner_submit(o, &t->task);
+}
+
+static void run_end_waits(struct owner *o, struct task *t)
 {
     struct heap_node *node;
+    (void)t;
+    atomic_store(&o->private->end_waits.is_queued, 0);
     while ((node = heap_top(&o->private->deadlines))) {
         struct call *c = CONTAINER_OF(node, struct call, deadline);
         unpark(o, c);
         c->is_timed_out = true;
         owner_defer(o, &c->task);
     }
-    free(t);
 }
 
 void owners_end_waits(void)
 {
-    for (uint16_t i = 0; i < LOG_COUNT; i++) {
-        struct task *t = calloc(1, sizeof(*t));
-        ASSERT(t);
-        t->run = end_waits;
-        owner_submit(owner_of(i), t);
-    }
+    for (uint16_t i = 0; i < LOG_COUNT; i++)
+        submit_own(owner_of(i), &all.private[i].end_waits);
 }
 
 /* ---- work that waits for the disk --------------------------------------------------------------------------------- */
@@ -360,7 +375,7 @@ void owners_on_durable(void)
 
 void owners_on_earlier_wake(void (*call)(uint16_t log))
 {
-    all.on_earlier_wake = call;
+    atomic_store(&all.on_earlier_wake, call);
 }
 
 uint64_t owners_next_wake(uint16_t first, uint16_t step)
@@ -377,18 +392,19 @@ uint64_t owners_next_wake(uint16_t first, uint16_t step)
 static void run_tick(struct owner *o, struct task *t)
 {
     (void)t;
-    atomic_store(&o->private->is_tick_queued, 0); /* run_task runs what is due after this */
+    atomic_store(&o->private->tick.is_queued, 0); /* run_task runs what is due after this */
 }
 
 void owners_tick(uint16_t first, uint16_t step, uint64_t now_ms)
 {
     for (uint16_t i = first; i < LOG_COUNT; i = (uint16_t)(i + step)) {
         struct owner_private *p = &all.private[i];
-        if (atomic_load_explicit(&p->published_wake, memory_order_relaxed) > now_ms)
+        if (LIKELY(atomic_load_explicit(&p->published_wake, memory_order_relaxed) > now_ms))
             continue;
-        int idle = 0;
-        if (atomic_compare_exchange_strong(&p->is_tick_queued, &idle, 1))
-            owner_submit(&all.owners[i], &p->tick);
+        /* Taken: nothing is due until the tick ran, so that nobody spins while another thread holds the token. Whatever
+         * is published after it is earlier than "none" and wakes us. */
+        atomic_store(&p->published_wake, UINT64_MAX);
+        submit_own(&all.owners[i], &p->tick);
     }
 }
 
@@ -410,13 +426,18 @@ static void run_waited(struct owner *o, struct task *t)
     atomic_store(&w->is_done, 1);
 }
 
-/* The holder of the token runs tasks for microseconds at a time, so yielding is waiting enough. */
+/* The holder of the token runs tasks for microseconds at a time, so yielding is nearly always waiting enough. */
 static struct error run_and_wait(uint16_t log, struct waited_task *w)
 {
     w->task.run = run_waited;
     owner_submit(owner_of(log), &w->task);
-    while (!atomic_load(&w->is_done))
-        sched_yield();
+    for (int looks = 0; !atomic_load(&w->is_done); looks++) {
+        const struct timespec pause = { .tv_nsec = WAIT_PAUSE_NS };
+        if (looks < WAIT_YIELDS)
+            sched_yield();
+        else
+            nanosleep(&pause, NULL); /* it waits for the disk */
+    }
     return w->error;
 }
 
@@ -497,7 +518,8 @@ static void owner_init(uint16_t log)
     p->deferred_end = &p->deferred;
     p->wake_ms = UINT64_MAX;
     p->published_wake = UINT64_MAX;
-    p->tick.run = run_tick;
+    p->tick.task.run = run_tick;
+    p->end_waits.task.run = run_end_waits;
     heap_init(&p->deadlines);
 }
 

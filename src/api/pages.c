@@ -5,7 +5,10 @@
 #include "base/text.h"
 #include "codec/form.h"
 #include "codec/json.h"
+#include <pthread.h>
 #include <stdlib.h>
+
+enum { METRICS_JOBS_MAX = 4, QUERY_ARENA_BYTES_MAX = 256 * KIB };
 
 /* ---- which ---------------------------------------------------------------------------------------------------------- */
 
@@ -36,23 +39,45 @@ struct metrics_job {
     struct reactor_post home;
     struct reactor *reactor;
     struct stream *stream; /* NULL: the client left */
-    struct link link;
+    struct link link;      /* under the lock */
     uint16_t log;
-    size_t service;
     struct metrics_writer writer;
     struct buf text;
     struct arena arena;
 };
 
-static _Thread_local struct link jobs; /* of this front */
+/* Any stranger may ask for figures, and each time every owner is visited: a few at a time. */
+static pthread_mutex_t jobs_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct link jobs = { &jobs, &jobs };
+static int job_count;
+
+static bool jobs_add(struct metrics_job *job)
+{
+    pthread_mutex_lock(&jobs_lock);
+    bool is_room = job_count < METRICS_JOBS_MAX;
+    if (is_room) {
+        list_push_back(&jobs, &job->link);
+        job_count++;
+    }
+    pthread_mutex_unlock(&jobs_lock);
+    return is_room;
+}
 
 static void job_free(struct metrics_job *job)
 {
-    list_remove(&job->link);
     metrics_writer_deinit(&job->writer);
     buf_deinit(&job->text);
     arena_deinit(&job->arena);
     free(job);
+}
+
+static void job_end(struct metrics_job *job)
+{
+    pthread_mutex_lock(&jobs_lock);
+    list_remove(&job->link);
+    job_count--;
+    pthread_mutex_unlock(&jobs_lock);
+    job_free(job);
 }
 
 static void reply_text(struct stream *s, int status, struct slice type, struct slice lines, struct buf *body)
@@ -66,7 +91,7 @@ static void reply_text(struct stream *s, int status, struct slice type, struct s
 static void job_step(struct metrics_job *job)
 {
     if (!job->stream) {
-        job_free(job);
+        job_end(job);
         return;
     }
     if (job->log < LOG_COUNT) {
@@ -76,7 +101,7 @@ static void job_step(struct metrics_job *job)
     metrics_write_server(&job->text);
     metrics_write_services(&job->text, &job->writer);
     reply_text(job->stream, 200, SLICE("text/plain; version=0.0.4; charset=utf-8"), SLICE_NONE, &job->text);
-    job_free(job);
+    job_end(job);
 }
 
 static void job_home(struct reactor_post *post)
@@ -96,37 +121,51 @@ static void job_at_owner(struct owner *o, struct task *t)
     reactor_post(job->reactor, &job->home);
 }
 
+static void read_filter(struct metrics_job *job, struct slice query, struct slice *ret_filter)
+{
+    struct form form;
+    if (!slice_is_none(query) && !failed(form_parse(&job->arena, arena_copy(&job->arena, query), &form)))
+        *ret_filter = form_get(&form, SLICE("queue"));
+}
+
 static void serve_metrics(struct stream *s)
 {
-    if (!jobs.next)
-        list_init(&jobs);
     struct metrics_job *job = calloc(1, sizeof(*job));
     ASSERT(job);
-    arena_init(&job->arena, 64 * KIB);
     job->stream = s;
+    if (!jobs_add(job)) {
+        free(job);
+        const struct http_reply reply = { .status = 503, .content_type = SLICE("text/plain"), .header_lines = SLICE("Retry-After: 1\r\n"),
+            .body = SLICE("Too many ask for metrics at the same time.\n") };
+        stream_reply(s, &reply);
+        return;
+    }
+    struct slice filter = SLICE_NONE;
+    arena_init(&job->arena, QUERY_ARENA_BYTES_MAX);
+    buf_init(&job->text);
     job->reactor = front_reactor(s->front);
     job->task.run = job_at_owner;
     job->home.run = job_home;
-    buf_init(&job->text);
-    list_push_back(&jobs, &job->link);
-    struct form form = { 0 };
-    struct slice filter = SLICE_NONE;
-    if (!slice_is_none(s->request.query) &&
-        !failed(form_parse(&job->arena, arena_copy(&job->arena, s->request.query), &form)))
-        filter = form_get(&form, SLICE("queue"));
+    read_filter(job, s->request.query, &filter);
     metrics_writer_init(&job->writer, filter);
     job_step(job);
 }
 
 void pages_gone(struct stream *s)
 {
-    if (!jobs.next)
-        return;
+    pthread_mutex_lock(&jobs_lock);
     for (struct link *l = jobs.next; l != &jobs; l = l->next) {
         struct metrics_job *job = LIST_ENTRY(l, struct metrics_job, link);
-        if (job->stream == s)
+        if (job->stream == s) /* written by this thread only */
             job->stream = NULL;
     }
+    pthread_mutex_unlock(&jobs_lock);
+}
+
+void pages_end(void)
+{
+    while (!list_is_empty(&jobs))
+        job_end(LIST_ENTRY(jobs.next, struct metrics_job, link));
 }
 
 /* ---- the small ones -------------------------------------------------------------------------------------------------- */

@@ -83,3 +83,52 @@ void *shape_copy(const struct shape *shape, const void *value, struct arena *to)
     copy_fields(shape, copy, to);
     return copy;
 }
+
+/* ---- sizes of copies: the same walk ----------------------------------------------------------------------------- */
+
+static size_t nested_bytes(const struct shape *shape, const void *value);
+
+static size_t list_bytes(const struct shape *of, const struct values *v)
+{
+    size_t item_bytes = of ? of->size : sizeof(struct slice), total = v->count ? ARENA_BYTES_OF(v->count * item_bytes) : 0;
+    for (size_t index = 0; index < v->count; index++) {
+        const void *item = (const char *)v->items + index * item_bytes;
+        total += of ? nested_bytes(of, item) : ARENA_BYTES_OF(((const struct slice *)item)->size);
+    }
+    return total;
+}
+
+static size_t map_bytes(const struct shape *of, const struct values *v)
+{
+    const struct pair *pairs = v->items;
+    size_t total = v->count ? ARENA_BYTES_OF(v->count * sizeof *pairs) : 0;
+    for (size_t index = 0; index < v->count; index++) {
+        total += ARENA_BYTES_OF(pairs[index].key.size) + ARENA_BYTES_OF(pairs[index].text.size);
+        if (of && pairs[index].value)
+            total += shape_copy_bytes(of, pairs[index].value);
+    }
+    return total;
+}
+
+/* What hangs below a value, without the value itself. */
+static size_t nested_bytes(const struct shape *shape, const void *value)
+{
+    size_t total = 0;
+    for (const struct field *field = shape->fields(); field->kind != KIND_END; field++) {
+        const void *at = (const char *)value + field->offset;
+        if (field->kind == KIND_STR || field->kind == KIND_BLOB)
+            total += ARENA_BYTES_OF(((const struct slice *)at)->size);
+        else if (field->kind == KIND_STRUCT && *(void *const *)at)
+            total += shape_copy_bytes(field->of, *(void *const *)at);
+        else if (field->kind == KIND_LIST)
+            total += list_bytes(field->of, at);
+        else if (field->kind == KIND_MAP)
+            total += map_bytes(field->of, at);
+    }
+    return total;
+}
+
+size_t shape_copy_bytes(const struct shape *shape, const void *value)
+{
+    return ARENA_BYTES_OF(shape->size) + nested_bytes(shape, value);
+}

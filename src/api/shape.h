@@ -77,5 +77,8 @@ struct shape {
 void shape_clear(const struct shape *shape, void *value);
 /* A deep copy (strings, lists, nested) into `to`: used when a call must outlive the request's bytes. */
 void *shape_copy(const struct shape *shape, const void *value, struct arena *to);
+/* What shape_copy takes from an arena: for one that is made of exactly that size. */
+size_t shape_copy_bytes(const struct shape *shape, const void *value);
+#define ARENA_BYTES_OF(size) (((size) + 15) & ~(size_t)15) /* what an arena gives for `size` */
 
 #endif

@@ -82,6 +82,20 @@ bool arena_room(const struct arena *a, size_t bytes)
     return a->used_bytes <= a->limit_bytes && needed <= a->limit_bytes - a->used_bytes;
 }
 
+void arena_init_sized(struct arena *a, size_t limit_bytes, size_t first_bytes)
+{
+    arena_init(a, limit_bytes);
+    size_t size = block_size_for(first_bytes);
+    struct arena_block *block = malloc(size);
+    if (!block)
+        check_out_of_memory(size);
+    *block = (struct arena_block){ .next = NULL, .size = size };
+    a->blocks = block;
+    a->used_bytes = size;
+    a->at = block_bytes(block);
+    a->end = block_end(block);
+}
+
 static _Noreturn void arena_overrun(const struct arena *a, size_t size)
 {
     fprintf(stderr, "millrace: an arena limited to %zu bytes holds %zu and was asked for %zu more without arena_room\n",
@@ -92,9 +106,7 @@ static _Noreturn void arena_overrun(const struct arena *a, size_t size)
 /* Blocks grow with what the arena holds, but a block larger than needed never takes it past its limit. */
 static size_t next_block_size(const struct arena *a, size_t needed)
 {
-    size_t size = a->used_bytes;
-    if (size < ARENA_BLOCK_BYTES)
-        size = ARENA_BLOCK_BYTES;
+    size_t size = a->used_bytes ? a->used_bytes : ARENA_BLOCK_BYTES;
     if (size > ARENA_BLOCK_MAX_BYTES)
         size = ARENA_BLOCK_MAX_BYTES;
     if (a->used_bytes + size > a->limit_bytes)

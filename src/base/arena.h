@@ -24,6 +24,9 @@ struct arena {
 };
 
 void arena_init(struct arena *a, size_t limit_bytes);
+/* Takes its first block at once, of exactly first_bytes: for what is kept long and whose size is known. Blocks after it
+ * grow from that size. */
+void arena_init_sized(struct arena *a, size_t limit_bytes, size_t first_bytes);
 void arena_deinit(struct arena *a);
 void arena_reset(struct arena *a);
 bool arena_room(const struct arena *a, size_t bytes); /* would an allocation of that size stay below the limit? */

@@ -21,6 +21,11 @@ void log_set_level(enum log_level level)
     __atomic_store_n(&least_level, (int)level, __ATOMIC_RELAXED);
 }
 
+bool log_is_wanted(enum log_level level)
+{
+    return (int)level >= __atomic_load_n(&least_level, __ATOMIC_RELAXED);
+}
+
 const char *log_quote(char out[LOG_QUOTED_BYTES], struct slice text)
 {
     static const char hex[] = "0123456789abcdef";
@@ -71,7 +76,7 @@ static size_t written(int wanted, size_t room)
 
 void log_event(enum log_level level, const char *event, const char *format, ...)
 {
-    if ((int)level < __atomic_load_n(&least_level, __ATOMIC_RELAXED))
+    if (!log_is_wanted(level))
         return;
     int saved_errno = errno;
     char line[LOG_LINE_BYTES + 1]; /* the last place is for the NUL that becomes the newline */

@@ -13,11 +13,12 @@ struct option_row {
     enum option_kind kind;
     size_t offset;
     const char *default_value, *value, *help;
+    int64_t min, max;
 };
 
 static const struct option_row rows[] = {
-#define OPTION(field, kind, name, default_value, value, help)                                                          \
-    { name, OPTION_##kind, offsetof(struct config, field), default_value, value, help },
+#define OPTION(field, kind, name, default_value, value, help, ...)                                                     \
+    { name, OPTION_##kind, offsetof(struct config, field), default_value, value, help, __VA_ARGS__ },
 #include "server/config.def"
 #undef OPTION
 };
@@ -61,34 +62,71 @@ static struct error set_texts(struct texts *t, struct slice value, const struct 
     return OK;
 }
 
-static struct error set_flag(bool *flag, struct slice value, const struct option_row *row, struct arena *a, struct slice *ret_sentence)
+static struct error set_flag(
+    bool *flag, struct slice value, const struct option_row *row, struct arena *a, struct slice *ret_sentence)
 {
-    if (value.size == 0 || slice_equal(value, SLICE("1")) || slice_equal(value, SLICE("true")) || slice_equal(value, SLICE("on"))) {
-        *flag = true;
-        return OK;
-    }
-    if (slice_equal(value, SLICE("0")) || slice_equal(value, SLICE("false")) || slice_equal(value, SLICE("off"))) {
-        *flag = false;
-        return OK;
+    static const struct {
+        const char *word;
+        bool means;
+    } words[] = { { "true", true }, { "1", true }, { "on", true }, { "false", false }, { "0", false }, { "off", false } };
+    for (size_t i = 0; i < ARRAY_COUNT(words); i++) {
+        if (slice_equal(value, slice_str(words[i].word))) {
+            *flag = words[i].means;
+            return OK;
+        }
     }
     return complain(a, ret_sentence, "%s: \"%.*s\" is neither true nor false", row->name, SLICE_ARG(value));
 }
 
-static struct error set_option(struct config *config, const struct option_row *row, struct slice value, struct arena *a, struct slice *ret_sentence)
+static struct error set_number(
+    int64_t *number, struct slice value, const struct option_row *row, struct arena *a, struct slice *ret_sentence)
+{
+    int64_t parsed;
+    if (!text_parse_i64(value, &parsed) || parsed < row->min || parsed > row->max)
+        return complain(a, ret_sentence, "%s: \"%.*s\" is not a whole number from %lld to %lld", row->name,
+            SLICE_ARG(value), (long long)row->min, (long long)row->max);
+    *number = parsed;
+    return OK;
+}
+
+/* A row whose VALUE reads a|b|c takes only these. */
+static bool is_choice(const struct option_row *row, struct slice value)
+{
+    struct slice choices = slice_str(row->value);
+    if (!strchr(row->value, '|'))
+        return true;
+    while (!slice_is_none(choices))
+        if (slice_equal(slice_cut(&choices, '|'), value))
+            return true;
+    return false;
+}
+
+static struct error set_text(
+    const char **text, struct slice value, const struct option_row *row, struct arena *a, struct slice *ret_sentence)
+{
+    if (!is_choice(row, value))
+        return complain(a, ret_sentence, "%s: \"%.*s\" is not one of %s", row->name, SLICE_ARG(value), row->value);
+    if (value.size == 0 && *row->default_value)
+        return complain(a, ret_sentence, "%s needs a value", row->name);
+    *text = keep(a, value);
+    return OK;
+}
+
+static struct error set_option(struct config *config, const struct option_row *row, struct slice value, struct arena *a,
+    struct slice *ret_sentence)
 {
     void *field = (char *)config + row->offset;
+    if (value.size && memchr(value.data, 0, value.size))
+        return complain(a, ret_sentence, "%s: the value holds a byte 0", row->name);
     switch (row->kind) {
     case OPTION_TEXT:
-        *(const char **)field = keep(a, value);
-        return OK;
+        return set_text(field, value, row, a, ret_sentence);
     case OPTION_TEXTS:
         return set_texts(field, value, row, a, ret_sentence);
     case OPTION_FLAG:
         return set_flag(field, value, row, a, ret_sentence);
     case OPTION_NUMBER:
-        if (!text_parse_i64(value, field) || *(int64_t *)field < 0)
-            return complain(a, ret_sentence, "%s: \"%.*s\" is not a whole number from 0", row->name, SLICE_ARG(value));
-        return OK;
+        return set_number(field, value, row, a, ret_sentence);
     }
     return OK;
 }
@@ -119,7 +157,9 @@ struct error config_parse_file(struct slice text, struct arena *a, struct config
             return complain(a, ret_sentence, "config line %d: expected NAME = VALUE", number);
         forget_lists(config, seen, (size_t)(row - rows));
         seen[row - rows] = true;
-        TRY(set_option(config, row, slice_trim(value), a, ret_sentence));
+        struct slice why = SLICE_NONE;
+        if (failed(set_option(config, row, slice_trim(value), a, &why)))
+            return complain(a, ret_sentence, "config line %d: %.*s", number, SLICE_ARG(why));
     }
     return OK;
 }
@@ -146,7 +186,7 @@ static struct error load_environment(struct arena *a, struct config *config, str
         for (const char *c = rows[i].name; *c && at + 1 < sizeof(name); c++)
             name[at++] = *c == '-' ? '_' : (char)toupper((unsigned char)*c);
         const char *value = getenv(name);
-        if (!value)
+        if (!value || !*value)
             continue;
         const bool unseen[ARRAY_COUNT(rows)] = { false };
         forget_lists(config, unseen, i);
@@ -179,7 +219,7 @@ static struct error load_flags(int argc, char **argv, bool only_config, const ch
             continue;
         forget_lists(config, seen, (size_t)(row - rows));
         seen[row - rows] = true;
-        TRY(set_option(config, row, slice_is_none(value) ? SLICE("") : value, a, ret_sentence));
+        TRY(set_option(config, row, slice_is_none(value) ? SLICE("true") : value, a, ret_sentence));
     }
     return OK;
 }
@@ -191,11 +231,15 @@ struct error config_load(int argc, char **argv, struct arena *a, struct config *
         if (rows[i].kind != OPTION_FLAG)
             TRY(set_option(&config, &rows[i], slice_str(rows[i].default_value), a, ret_sentence));
     const char *file = getenv("MILLRACE_CONFIG");
+    if (file && !*file)
+        file = NULL;
     TRY(load_flags(argc, argv, true, &file, a, &config, ret_sentence));
     if (file)
         TRY(load_file(file, a, &config, ret_sentence));
     TRY(load_environment(a, &config, ret_sentence));
     TRY(load_flags(argc, argv, false, &file, a, &config, ret_sentence));
+    if (config.listen.count == 0)
+        return complain(a, ret_sentence, "listen needs an address");
     *ret_config = config;
     return OK;
 }

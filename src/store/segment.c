@@ -134,12 +134,16 @@ static struct error open_segment_file(struct store *s, uint64_t number, bool is_
     *ret_bytes = is_small ? SEGMENT_FIRST_BYTES : s->span;
     if (!is_small && s->spare_count > 0) {
         char spare[PATH_BYTES + 64];
-        spare_path(s, s->spare_ids[--s->spare_count], spare);
-        *ret_file = s->spares[s->spare_count];
-        return sys->file.rename(spare, path);
+        spare_path(s, s->spare_ids[s->spare_count - 1], spare);
+        TRY(sys->file.rename(spare, path));
+        *ret_file = s->spares[--s->spare_count];
+        return OK;
     }
     TRY(sys->file.open(path, SYS_OPEN_WRITE | SYS_OPEN_CREATE, ret_file));
-    return is_small ? fill_zero(*ret_file, 0, SEGMENT_FIRST_BYTES) : OK;
+    struct error e = is_small ? fill_zero(*ret_file, 0, SEGMENT_FIRST_BYTES) : OK;
+    if (failed(e))
+        sys->file.close(*ret_file); /* without a header it counts as empty: the next start removes it */
+    return e;
 }
 
 struct error segment_make(struct store *s, uint64_t number, bool is_small, const struct segment_header *sealed, struct segment **ret)

@@ -33,6 +33,7 @@ struct sim_call *call_begin(enum op_kind kind, enum sqs_op op, uint32_t queue)
     struct arena arena = c->call.arena;
     if (arena.limit_bytes == 0)
         arena_init(&arena, ARENA_BYTES_MAX);
+    arena_reset(&arena);
     memset(c, 0, sizeof(*c));
     c->kind = kind;
     c->queue = queue;
@@ -61,7 +62,6 @@ struct sim_call *call_begin(enum op_kind kind, enum sqs_op op, uint32_t queue)
 static void call_end(struct sim_call *c)
 {
     c->state = SIM_FREE;
-    arena_reset(&c->call.arena);
 }
 
 /* ---- at the owner ------------------------------------------------------------------------------------------------------- */

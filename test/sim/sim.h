@@ -108,6 +108,7 @@ struct sim_call {
     uint32_t got_count;
     uint32_t got[10];
     uint64_t got_generation[10], got_first[10];
+    bool is_renewal;
 };
 
 /* What happened to calls at their owners, in order; the model follows it. */

@@ -67,6 +67,7 @@ static struct {
     int64_t fail_sync, fail_write; /* others before it; below 0: none */
     char *fail_read_path;
     uint64_t fail_read_offset;
+    uint32_t cold_one_in;
     bool ignores_sync_dir;
     uint64_t monotonic_us;
     int64_t wall_ms;
@@ -558,6 +559,15 @@ static struct error disk_read(struct sys_file *f, uint64_t offset, void *out, si
     return e;
 }
 
+static struct error disk_read_nowait(struct sys_file *f, uint64_t offset, void *out, size_t size, size_t *ret_size)
+{
+    pthread_mutex_lock(&disk.mutex);
+    bool is_cold = disk.cold_one_in && prng_one_in(&disk.accidents, disk.cold_one_in);
+    struct error e = is_cold ? ERROR_OF(ERR_COLD) : read_locked(f, offset, out, size, ret_size);
+    pthread_mutex_unlock(&disk.mutex);
+    return e;
+}
+
 static bool is_zeros(const char *bytes, size_t size)
 {
     return bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0;
@@ -891,6 +901,7 @@ void faulty_disk_reset(uint64_t seed)
     disk.capacity = UNLIMITED;
     disk.fail_sync = disk.fail_write = -1;
     disk.ignores_sync_dir = false;
+    disk.cold_one_in = 0;
     disk.monotonic_us = 1000000;
     disk.wall_ms = FAULTY_WALL_START_S * 1000ll;
     disk.counts = (struct faulty_counts){ 0 };
@@ -899,12 +910,25 @@ void faulty_disk_reset(uint64_t seed)
 
 void faulty_disk_fail_sync(uint32_t skip)
 {
-    disk.fail_sync = skip;
+    disk.fail_sync = skip == UINT32_MAX ? -1 : (int64_t)skip;
 }
 
 void faulty_disk_fail_write(uint32_t skip)
 {
-    disk.fail_write = skip;
+    disk.fail_write = skip == UINT32_MAX ? -1 : (int64_t)skip;
+}
+
+void faulty_disk_set_cold(uint32_t one_in)
+{
+    disk.cold_one_in = one_in;
+}
+
+size_t faulty_disk_open_handles(void)
+{
+    size_t count = 0;
+    for (const struct sys_file *f = disk.handles; f; f = f->next)
+        count++;
+    return count;
 }
 
 void faulty_disk_fail_read(const char *path, uint64_t offset)
@@ -1003,7 +1027,7 @@ const struct sys sys_faulty = {
         .close = disk_close,
         .size = disk_size,
         .read = disk_read,
-        .read_nowait = disk_read,
+        .read_nowait = disk_read_nowait,
         .write = disk_write,
         .sync = disk_sync,
         .truncate = disk_truncate,

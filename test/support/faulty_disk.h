@@ -38,7 +38,8 @@ void faulty_disk_crash(enum faulty_crash kind);
 /* ---- faults: one at a time of each kind; the counts make "the next" reachable at any depth
  * -------------------------------- */
 
-/* The sync (of a file) after `skip` others fails once with EIO; what it should have made durable is then in doubt. */
+/* The sync (of a file) after `skip` others fails once with EIO; what it should have made durable is then in doubt.
+ * UINT32_MAX takes the fault back. */
 void faulty_disk_fail_sync(uint32_t skip);
 /* The write after `skip` others fails once with EIO; a prefix of it may be in the cache. */
 void faulty_disk_fail_write(uint32_t skip);
@@ -51,6 +52,10 @@ uint64_t faulty_disk_used_bytes(void);
 bool faulty_disk_flip_bit(const char *path, uint64_t offset, unsigned bit);
 /* sync_dir does nothing and says OK (a mutant's disk). */
 void faulty_disk_ignore_sync_dir(bool on);
+
+/* read_nowait says ERR_COLD once in so many calls; 0: never. */
+void faulty_disk_set_cold(uint32_t one_in);
+size_t faulty_disk_open_handles(void);
 
 struct faulty_counts {
     uint64_t writes, syncs, dir_syncs, written_bytes, crashes;

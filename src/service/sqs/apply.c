@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "service/sqs/attempt.h"
 #include "service/sqs/catalog.h"
+#include "service/sqs/channel.h"
 #include "service/sqs/memory.h"
 #include "service/sqs/message.h"
 #include "service/sqs/send_keys.h"
@@ -130,7 +131,7 @@ static struct error lease_one(
     struct flight *e = flights_get(&q->flights, entry);
     if (!(l->flags & LEASED_IS_RENEWAL)) {
         e->generation++;
-        e->flags &= (uint8_t)~FLIGHT_CHANGED;
+        e->flags &= (uint8_t)~(FLIGHT_CHANGED | FLIGHT_REFUSED);
         if (flight_count(e) == 1)
             e->first_after = flight_after(e, now_ms);
     }
@@ -236,6 +237,7 @@ struct error apply_purged(struct sqs_state *s, const struct record *r)
     if (u.is_bad || upto != q->next_seq)
         return ERROR_OF(ERR_CORRUPT);
     queue_drop_all(q);
+    channels_orphan(s, q);
     q->purged_ms = r->time_ms;
     return OK;
 }
@@ -245,7 +247,7 @@ struct error apply_relocated(struct sqs_state *s, const struct record *r)
     struct message m;
     struct queue *q = sqs_queue_find_uid(s, r->object);
     TRY(message_decode(r->payload, &m));
-    if (q)
+    if (!channel_relocate(s, r->object, m.seq, r->lsn) && q)
         queue_relocate(q, m.seq, sqs_group_key(sqs_state_keys(s), m.group_id), r->lsn);
     return OK;
 }

@@ -16,7 +16,7 @@ struct error sqs_get_queue_attributes(struct call *c, const void *in, void *out)
         .created_ms = q->created_ms,
         .changed_ms = q->changed_ms,
         .visible = queue_visible(q),
-        .in_flight = q->in_flight,
+        .in_flight = q->in_flight + q->in_transit, /* on its way to another queue: not visible here, not yet there */
         .delayed = q->delayed,
     };
     struct error e = sqs_config_list(q->config, &facts, &args->names, &result->attributes, &fault);

@@ -6,11 +6,13 @@
 
 enum {
     TABLE_MIN = 16,
-    NUMBER_MASK = 0x7fffffff, /* numbers wrap here: the table keeps them + 1, and there are never 2^31 entries */
-    CAPTURE_COPY_CHUNKS = 1,  /* so few are copied into a snapshot, not referred to */
+    NUMBER_BITS = 26,
+    NUMBER_MASK = (1 << 25) - 1, /* numbers wrap here: + 1 they need 26 bits; there are never half as many entries */
+    CAPTURE_COPY_CHUNKS = 1,     /* so few are copied into a snapshot, not referred to */
 };
 
 static_assert(sizeof(struct dedup_entry) == 24, "entries are part of the memory figures");
+static_assert(SQS_DEDUP_ENTRIES_MAX <= (NUMBER_MASK + 1) / 2, "numbers of entries are distinct");
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "entries go into snapshots as they are");
 
 static void chunk_unref(void *handle)
@@ -73,6 +75,17 @@ static uint32_t table_home(const struct dedup *d, const uint64_t hash[2])
     return (uint32_t)hash[0] & (d->table_capacity - 1); /* the hash is keyed: its bits are as good as any */
 }
 
+/* What the table keeps of an entry: its number, and enough of the hash that a wrong one is rarely looked at. */
+static uint32_t slot_of(const uint64_t hash[2], uint32_t number)
+{
+    return (uint32_t)(hash[1] >> (64 - (32 - NUMBER_BITS))) << NUMBER_BITS | (number + 1);
+}
+
+static uint32_t number_of(uint32_t slot)
+{
+    return (slot & ((1u << NUMBER_BITS) - 1)) - 1;
+}
+
 static bool is_equal(const uint64_t a[2], const uint64_t b[2])
 {
     return a[0] == b[0] && a[1] == b[1];
@@ -80,8 +93,9 @@ static bool is_equal(const uint64_t a[2], const uint64_t b[2])
 
 static uint32_t table_place(const struct dedup *d, const uint64_t hash[2])
 {
-    uint32_t at = table_home(d, hash);
-    while (d->table[at] && !is_equal(entry_of(d, d->table[at] - 1)->hash, hash))
+    uint32_t at = table_home(d, hash), tag = slot_of(hash, 0) >> NUMBER_BITS;
+    while (d->table[at] &&
+           (d->table[at] >> NUMBER_BITS != tag || !is_equal(entry_of(d, number_of(d->table[at]))->hash, hash)))
         at = (at + 1) & (d->table_capacity - 1);
     return at;
 }
@@ -93,7 +107,8 @@ static void table_resize(struct dedup *d, uint32_t capacity)
     d->table_capacity = capacity;
     for (uint32_t i = 0; i < d->count; i++) {
         uint32_t number = number_at(d, i);
-        d->table[table_place(d, entry_of(d, number)->hash)] = number + 1;
+        const uint64_t *hash = entry_of(d, number)->hash;
+        d->table[table_place(d, hash)] = slot_of(hash, number);
     }
 }
 
@@ -102,7 +117,7 @@ static void table_remove(struct dedup *d, const uint64_t hash[2])
     uint32_t mask = d->table_capacity - 1, hole = table_place(d, hash);
     ASSERT(d->table[hole]);
     for (uint32_t at = (hole + 1) & mask; d->table[at]; at = (at + 1) & mask) {
-        uint32_t home = table_home(d, entry_of(d, d->table[at] - 1)->hash);
+        uint32_t home = table_home(d, entry_of(d, number_of(d->table[at]))->hash);
         if (((at - home) & mask) >= ((at - hole) & mask)) {
             d->table[hole] = d->table[at];
             hole = at;
@@ -120,7 +135,8 @@ bool dedup_find(const struct dedup *d, const uint64_t hash[2], uint64_t *ret_seq
     uint32_t slot = d->table[table_place(d, hash)];
     if (!slot)
         return false;
-    *ret_seq = chunk_of(d, slot - 1)->base_seq + entry_of(d, slot - 1)->seq_after;
+    uint32_t number = number_of(slot);
+    *ret_seq = chunk_of(d, number)->base_seq + entry_of(d, number)->seq_after;
     return true;
 }
 
@@ -142,7 +158,7 @@ void dedup_add(struct dedup *d, const uint64_t hash[2], uint64_t seq, uint64_t t
     uint32_t place = table_place(d, hash);
     ASSERT(d->table[place] == 0);
     d->count++;
-    d->table[place] = number + 1;
+    d->table[place] = slot_of(hash, number);
 }
 
 static void drop_first(struct dedup *d)

@@ -31,9 +31,9 @@ struct dedup_chunk {
 };
 struct dedup {
     struct dedup_chunk **chunks;
-    uint32_t *table;                                                   /* number of an entry, + 1; 0: empty */
+    uint32_t *table; /* number of an entry + 1, below 6 bits of its hash; 0: empty */
     uint32_t chunk_first, chunk_count, chunk_capacity, table_capacity; /* chunks: a window, as in lane.h */
-    uint32_t first; /* number of the oldest entry, modulo 2^31; the first chunk begins with number first - first % 64 */
+    uint32_t first; /* number of the oldest entry, modulo 2^25; the first chunk begins with number first - first % 64 */
     uint32_t count;
 };
 

@@ -95,6 +95,54 @@ static struct slice describe_purged(struct arena *arena, const struct record *r)
     return u.is_bad ? describe_bad(arena, r) : arena_printf(arena, "upto=%llu", (unsigned long long)upto);
 }
 
+/* ---- across logs ---- */
+
+static struct slice describe_moved_out(struct arena *arena, const struct record *r)
+{
+    struct record_moved_out m;
+    if (!record_moved_out_parse(r->payload, &m))
+        return describe_bad(arena, r);
+    struct buf b;
+    buf_init(&b);
+    buf_printf(&b, "kind=%s to=%u:%.*s/%.*s/%.*s number=%llu seqs", m.kind == CHANNEL_MOVE ? "move" : "redrive", m.to,
+        SLICE_ARG(m.account), SLICE_ARG(m.region), SLICE_ARG(m.name), (unsigned long long)m.first);
+    for (uint32_t i = 0; i < m.count; i++)
+        buf_printf(&b, "%c%llu", i ? ',' : '=', (unsigned long long)m.items[i].seq);
+    struct slice text = arena_copy(arena, buf_slice(&b));
+    buf_deinit(&b);
+    return text;
+}
+
+static struct slice describe_decided(struct arena *arena, const struct record *r)
+{
+    struct record_decided d;
+    if (!record_decided_parse(r->payload, &d))
+        return describe_bad(arena, r);
+    return arena_printf(arena, "log=%u numbers=%llu-%llu refused=%llx:%llx", d.log, (unsigned long long)d.base,
+        (unsigned long long)d.last, (unsigned long long)d.refused[1], (unsigned long long)d.refused[0]);
+}
+
+static struct slice describe_task_started(struct arena *arena, const struct record *r)
+{
+    struct record_task_started t;
+    char id[37];
+    if (!record_task_started_parse(r->payload, &t))
+        return describe_bad(arena, r);
+    message_id_format(t.id, id);
+    return arena_printf(arena, "task=%s rate=%u to_move=%llu destination=%.*s", id, t.rate, (unsigned long long)t.to_move,
+        SLICE_ARG(t.destination));
+}
+
+static struct slice describe_task_status(struct arena *arena, const struct record *r)
+{
+    struct record_task_status t;
+    char id[37];
+    if (!record_task_status_parse(r->payload, &t))
+        return describe_bad(arena, r);
+    message_id_format(t.id, id);
+    return arena_printf(arena, "task=%s status=%s reason=%s", id, move_status_names[t.status], move_failure_names[t.failure]);
+}
+
 static const struct {
     const char *name;
     describe_fn *describe;

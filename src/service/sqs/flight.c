@@ -10,7 +10,8 @@ enum {
     GEOMETRIC_BLOCKS = 8,
     HEAP_CHILDREN = 4,
     TABLE_MIN = 16,
-    DEADLINES_SLACK = 64
+    DEADLINES_SLACK = 64,
+    SHRINK_MIN = 64,
 };
 
 static_assert(sizeof(struct flight) == 64, "entries are part of the memory figures");
@@ -117,6 +118,7 @@ static void table_remove(struct flights *f, uint64_t seq)
 }
 
 static void sweep_if_stale(struct flights *f);
+static void line_clear(struct flight_line *l);
 
 /* ---- entries ------------------------------------------------------------------------------------------------------ */
 
@@ -160,7 +162,8 @@ void flights_clear(struct flights *f)
         memory_free(f->blocks[i]);
     memory_free(f->blocks);
     memory_free(f->table);
-    flight_heap_clear(&f->deadlines);
+    line_clear(&f->line);
+    flight_heap_clear(&f->odd);
     memset(f, 0, sizeof(*f));
 }
 
@@ -179,7 +182,7 @@ bool flights_next(const struct flights *f, uint32_t *position, uint32_t *ret_ent
 size_t flights_memory(const struct flights *f)
 {
     size_t bytes = f->block_capacity * sizeof(*f->blocks) + f->table_capacity * sizeof(*f->table) +
-                   f->deadlines.capacity * sizeof(struct flight_slot);
+                   (f->line.capacity + f->odd.capacity) * sizeof(struct flight_slot);
     for (uint32_t i = 0; i < f->block_count; i++)
         bytes += block_entries(i) * sizeof(struct flight);
     return bytes;
@@ -281,25 +284,71 @@ static bool is_stale(const struct flights *f, struct flight_slot s)
     return e->state == FLIGHT_FREE || (uint32_t)e->seq != s.tie || e->sent_ms + e->due_after != s.key;
 }
 
-/* Keeps one slot an entry and puts the heap in order again. */
-static void sweep_deadlines(struct flights *f)
+static void line_push(struct flight_line *l, struct flight_slot s)
 {
-    struct flight_heap *h = &f->deadlines;
+    if (l->first + l->count == l->capacity) {
+        if (l->first > l->capacity / 2) { /* amortised: half of the window left since */
+            memmove(l->slots, l->slots + l->first, l->count * sizeof(*l->slots));
+            l->first = 0;
+        } else {
+            l->capacity = l->capacity ? l->capacity * 2 : 4;
+            l->slots = memory_resize(l->slots, l->capacity * sizeof(*l->slots));
+        }
+    }
+    l->slots[l->first + l->count++] = s;
+}
+
+static void line_pop(struct flight_line *l)
+{
+    l->first++;
+    l->count--;
+}
+
+static void line_clear(struct flight_line *l)
+{
+    memory_free(l->slots);
+    *l = (struct flight_line){ 0 };
+}
+
+/* Keeps the slots that still say something, one an entry, in their order; returns how many. */
+static uint32_t keep_live(struct flights *f, struct flight_slot *slots, uint32_t count)
+{
     uint32_t kept = 0;
-    for (uint32_t i = 0; i < h->count; i++) {
-        struct flight *e = entry_at(f, h->slots[i].entry);
-        if (is_stale(f, h->slots[i]) || (e->flags & FLIGHT_SEEN))
+    for (uint32_t i = 0; i < count; i++) {
+        struct flight *e = entry_at(f, slots[i].entry);
+        if (is_stale(f, slots[i]) || (e->flags & FLIGHT_SEEN))
             continue;
         e->flags |= FLIGHT_SEEN;
-        h->slots[kept++] = h->slots[i];
+        slots[kept++] = slots[i];
     }
-    h->count = kept;
-    for (uint32_t i = 0; i < kept; i++)
-        entry_at(f, h->slots[i].entry)->flags &= (uint8_t)~FLIGHT_SEEN;
-    for (uint32_t i = kept / HEAP_CHILDREN + 1; i-- > 0 && kept;)
-        if (i < kept)
-            move_down(NULL, h, i, h->slots[i]);
-    if (h->capacity > 64 && kept < h->capacity / 4) {
+    return kept;
+}
+
+static void unsee(struct flights *f, const struct flight_slot *slots, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        entry_at(f, slots[i].entry)->flags &= (uint8_t)~FLIGHT_SEEN;
+}
+
+static void sweep_deadlines(struct flights *f)
+{
+    struct flight_line *l = &f->line;
+    struct flight_heap *h = &f->odd;
+    uint32_t line_count = keep_live(f, l->slots + l->first, l->count);
+    h->count = keep_live(f, h->slots, h->count);
+    unsee(f, l->slots + l->first, line_count);
+    unsee(f, h->slots, h->count);
+    for (uint32_t i = h->count; i-- > 0;)
+        move_down(NULL, h, i, h->slots[i]);
+    if (l->first)
+        memmove(l->slots, l->slots + l->first, line_count * sizeof(*l->slots));
+    l->first = 0;
+    l->count = line_count;
+    if (l->capacity > SHRINK_MIN && l->count < l->capacity / 4) {
+        l->capacity /= 2;
+        l->slots = memory_resize(l->slots, l->capacity * sizeof(*l->slots));
+    }
+    if (h->capacity > SHRINK_MIN && h->count < h->capacity / 4) {
         h->capacity /= 2;
         h->slots = memory_resize(h->slots, h->capacity * sizeof(*h->slots));
     }
@@ -307,7 +356,7 @@ static void sweep_deadlines(struct flights *f)
 
 static void sweep_if_stale(struct flights *f)
 {
-    if (f->deadlines.count > 2ull * f->count + DEADLINES_SLACK)
+    if (f->line.count + f->odd.count > 2ull * f->count + DEADLINES_SLACK)
         sweep_deadlines(f);
 }
 
@@ -315,18 +364,31 @@ void flight_due(struct flights *f, uint32_t entry, uint64_t due_ms)
 {
     struct flight *e = entry_at(f, entry);
     e->due_after = flight_after(e, due_ms);
-    push(NULL, &f->deadlines, slot_of(f, entry, e->sent_ms + e->due_after));
+    struct flight_slot s = slot_of(f, entry, e->sent_ms + e->due_after);
+    const struct flight_line *l = &f->line;
+    if (l->count == 0 || !is_before(s, l->slots[l->first + l->count - 1]))
+        line_push(&f->line, s);
+    else
+        push(NULL, &f->odd, s);
     sweep_if_stale(f);
 }
 
 uint64_t flight_first_due(struct flights *f, uint32_t *ret_entry)
 {
-    struct flight_heap *h = &f->deadlines;
+    struct flight_line *l = &f->line;
+    struct flight_heap *h = &f->odd;
+    while (l->count && is_stale(f, l->slots[l->first]))
+        line_pop(l);
     while (h->count && is_stale(f, h->slots[0])) {
         struct flight_slot last = h->slots[--h->count];
         if (h->count)
             move_down(NULL, h, 0, last);
     }
-    *ret_entry = h->count ? h->slots[0].entry : FLIGHT_NONE;
-    return h->count ? h->slots[0].key : UINT64_MAX;
+    *ret_entry = FLIGHT_NONE;
+    if (l->count == 0 && h->count == 0)
+        return UINT64_MAX;
+    bool is_odd = l->count == 0 || (h->count && is_before(h->slots[0], l->slots[l->first]));
+    const struct flight_slot *first = is_odd ? &h->slots[0] : &l->slots[l->first];
+    *ret_entry = first->entry;
+    return first->key;
 }

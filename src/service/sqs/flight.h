@@ -8,8 +8,9 @@
  * named by their number (uint32_t): it stays the same as long as the entry lives.
  *
  * Deadlines are lazy: a changed or deleted entry leaves its slot behind, which is skipped when it comes to the top and
- * swept out when half of the heap is stale. Deadlines mostly come in rising order and mostly end by deletion, so a life
- * costs one write at the end of an array. Orders are small and exact.
+ * swept out when half of the slots are stale. They mostly come in rising order and mostly end by deletion in about the same
+ * order, so those that rise wait in a line, and only the others in a heap: a life costs one write and one look. Orders are
+ * exact heaps.
  *
  * Owner   the holder of the log's token.
  * Cost    find O(1); heaps O(log n), four children a node, keys beside the numbers.
@@ -31,7 +32,8 @@ enum flight_state {
 };
 enum flight_flags {
     FLIGHT_CHANGED = 1, /* its lease was changed since it was given: receive attempts are void (contract 2.2) */
-    FLIGHT_SEEN = 2,    /* only while deadlines are swept */
+    FLIGHT_REFUSED = 2, /* its dead-letter queue refused it: it is received once before the next try (channel.h) */
+    FLIGHT_SEEN = 128,  /* only while deadlines are swept */
 };
 enum { FLIGHT_NONE = UINT32_MAX };
 
@@ -68,6 +70,11 @@ struct flight_heap {
     uint32_t count, capacity;
 };
 
+struct flight_line { /* slots in rising order: a window of `count` from `first` */
+    struct flight_slot *slots;
+    uint32_t first, count, capacity;
+};
+
 struct flights {
     struct flight **blocks;
     uint32_t *table; /* by seq; FLIGHT_NONE: empty */
@@ -76,7 +83,8 @@ struct flights {
     uint32_t free_head; /* + 1 */
     uint32_t used;      /* entries ever handed out of the blocks */
     uint32_t count;
-    struct flight_heap deadlines;
+    struct flight_line line; /* deadlines that came in rising order */
+    struct flight_heap odd;  /* the others */
 };
 
 /* A zeroed struct flights is an empty one. */

@@ -61,6 +61,7 @@ enum {
     SQS_DEDUP_ENTRIES_MAX = 1 << 24,     /* a queue; ours: 55,000 sends a second for five minutes, 600 MB */
     SQS_ATTEMPT_WINDOW_MS = 5 * 60 * 1000,
     SQS_ATTEMPTS_MAX = 20000,            /* a queue; ours: the oldest is forgotten */
+    SQS_OUTBOX_MAX = 100000,             /* messages in transit between two logs; ours: dead letters stay until there is room */
     SQS_SWEEP_MS = 10 * 1000,            /* idle queues are looked at so often: expiry frees space */
     SQS_TRACE_BYTES_MAX = 4096,          /* AWSTraceHeader; ours: headers are bounded, system attributes not */
 

@@ -4,12 +4,12 @@
 #include "service/sqs/move_task.h"
 #include "service/sqs/state.h"
 
-enum { SLICE_MAX = CHANNEL_BATCH_MAX, READ_ARENA_BYTES = 256 * MIB };
+enum { SLICE_MAX = CHANNEL_BATCH_MAX, SLICE_ARENA_BYTES = 4 * MIB, READ_ARENA_BYTES = 16 * MIB };
 
 struct slice_of_task { /* one slice, while it is decided */
     struct queue *q;
     struct move_task *task;
-    struct arena arena;
+    struct arena arena, scratch; /* scratch: one stored message after the other */
     uint32_t entries[SLICE_MAX];
     struct channel_target targets[SLICE_MAX];
     uint32_t count; /* of entries that were picked */
@@ -57,14 +57,15 @@ static bool find_target(const struct queue *q, struct slice arn, struct arena *a
     return true;
 }
 
-/* Where the message at `lsn` came from. OK with MOVE_NO_SOURCE when it came from nowhere; ERR_COLD. */
+/* Where the message at `lsn` came from: a view of scratch, none if from nowhere. ERR_COLD. */
 static struct error read_source(struct slice_of_task *w, lsn_t lsn, struct slice *ret_arn)
 {
     struct sqs_state *s = w->q->state;
     struct record r;
     struct message m;
     *ret_arn = SLICE_NONE;
-    struct error e = store_read(s->owner->store, lsn, s->moves.warming.is_warm, &w->arena, &r);
+    arena_reset(&w->scratch);
+    struct error e = store_read(s->owner->store, lsn, s->moves.warming.is_warm, &w->scratch, &r);
     if (e.code == ERR_COLD)
         return e;
     if (!failed(e) && !failed(message_decode(r.payload, &m)) && (m.flags & MESSAGE_MOVED))
@@ -202,10 +203,12 @@ static void go_on(struct sqs_state *s, struct queue *q, struct move_task *t, uin
         return;
     if (t->next_ms <= now_ms) {
         struct slice_of_task w = { .q = q, .task = t };
-        arena_init(&w.arena, READ_ARENA_BYTES);
+        arena_init(&w.arena, SLICE_ARENA_BYTES);
+        arena_init(&w.scratch, READ_ARENA_BYTES);
         queue_advance(q, now_ms, QUEUE_EXPIRE_MAX);
         run_slice(&w, now_ms);
         queue_watch(q);
+        arena_deinit(&w.scratch);
         arena_deinit(&w.arena);
     }
     if (t->in_transit == 0 && !s->moves.warming.is_busy && ending(t, &failure) != MOVE_RUNNING)

@@ -3,6 +3,7 @@
 #include "service/sqs/fair.h"
 #include "service/sqs/fifo.h"
 #include "service/sqs/memory.h"
+#include "service/sqs/move_task.h"
 #include "service/sqs/state.h"
 
 /* Records whose LSNs agree above these bits (4 KiB of journal) are in one segment: segments are multiples of it. */
@@ -206,6 +207,16 @@ void queue_drop(struct queue *q, uint32_t entry)
     struct group *g = e->group;
     leave_state(q, entry);
     message_gone(q, e->lsn);
+    entry_free(q, entry);
+    group_refresh(q, g);
+}
+
+void queue_take(struct queue *q, uint32_t entry)
+{
+    struct group *g = flights_get(&q->flights, entry)->group;
+    leave_state(q, entry);
+    q->messages--;
+    q->state->messages--;
     entry_free(q, entry);
     group_refresh(q, g);
 }
@@ -480,6 +491,7 @@ void queue_free(struct queue *q)
     fair_free(q);
     dedup_clear(&q->dedup);
     attempts_free(q);
+    move_tasks_free(q);
     sqs_config_free(q->config);
     memory_free(q);
 }

@@ -29,6 +29,7 @@
 struct sqs_state;
 struct fair;
 struct attempts;
+struct move_tasks;
 
 struct queue_figures { /* since start; not state */
     uint64_t sent, received, deleted, empty_receives, deduplicated;
@@ -44,6 +45,7 @@ struct queue {
     uint64_t view_ms;  /* the time the views are at: of the last queue_advance; what "now" means below */
 
     uint64_t messages, delayed;
+    uint64_t in_transit; /* left for another queue and not settled there (channel.h); not among `messages` */
     uint32_t in_flight;
     bool is_fifo;
 
@@ -55,6 +57,7 @@ struct queue {
     struct fair *fair; /* standard, NULL without tenants */
     struct dedup dedup;
     struct attempts *attempts; /* NULL without */
+    struct move_tasks *moves;  /* NULL without (move_task.h) */
 
     struct link in_state;
     struct link waiters;    /* long polls: struct call.waiting */
@@ -102,6 +105,7 @@ uint32_t queue_lift(struct queue *q, uint64_t seq, uint64_t group_key);
 void queue_lease(struct queue *q, uint32_t entry, uint64_t leased_ms, uint64_t visible_ms);
 void queue_release(struct queue *q, uint32_t entry);
 void queue_drop(struct queue *q, uint32_t entry);
+void queue_take(struct queue *q, uint32_t entry); /* gone from here, but its record stays live: it travels (channel.h) */
 /* Where the record of `seq` is; 0: it is gone. And: it is now at `to_lsn`; false: it is gone. */
 uint64_t queue_lsn_of(const struct queue *q, uint64_t seq, uint64_t group_key);
 bool queue_relocate(struct queue *q, uint64_t seq, uint64_t group_key, uint64_t to_lsn);

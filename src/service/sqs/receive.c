@@ -6,33 +6,30 @@
 #include "service/sqs/redrive.h"
 #include "service/sqs/send_keys.h"
 
-enum { REDRIVE_MAX = 100 }; /* messages one receive sends to the dead-letter queue before it answers with what it has */
-
 /* ---- choosing ------------------------------------------------------------------------------------------------------------ */
 
-/* True if it left for the dead-letter queue instead of being received. */
-static bool redrive(struct queue *q, uint32_t entry, uint32_t *budget)
+/* Up to `max` entries to lease; those that would be received too often leave for the dead-letter queue instead. *ret_more:
+ * there are more of them than one receive moves. On failure nothing is picked. */
+static struct error pick_messages(
+    struct queue *q, uint32_t max, uint32_t entries[SQS_RECEIVE_MAX], uint32_t *ret_count, bool *ret_more)
 {
-    const struct sqs_redrive *rule = &q->config->redrive;
-    bool is_moved = false;
-    if (!rule->is_set || flight_count(flights_get(&q->flights, entry)) < rule->max_receive_count || *budget == 0)
-        return false;
-    (*budget)--;
-    struct error e = sqs_redrive_out(q, entry, &is_moved);
-    return !failed(e) && is_moved;
-}
-
-static uint32_t pick_messages(struct queue *q, uint32_t max, uint32_t entries[SQS_RECEIVE_MAX])
-{
-    uint32_t count = 0, redrives = REDRIVE_MAX, room = SQS_IN_FLIGHT_MAX - q->in_flight;
-    while (count < max && count < room) {
-        uint32_t entry = queue_pick(q);
-        if (entry == FLIGHT_NONE)
-            break;
-        if (!redrive(q, entry, &redrives))
+    struct redrive r;
+    uint32_t count = 0, room = SQS_IN_FLIGHT_MAX - q->in_flight, entry;
+    enum redrive_choice choice = REDRIVE_STAYS;
+    sqs_redrive_begin(&r, q);
+    while (count < max && count < room && choice != REDRIVE_LATER && (entry = queue_pick(q)) != FLIGHT_NONE) {
+        choice = sqs_redrive_choose(&r, entry);
+        if (choice == REDRIVE_STAYS)
             entries[count++] = entry;
+        else if (choice == REDRIVE_LATER)
+            queue_unpick(q, entry);
     }
-    return count;
+    struct error e = sqs_redrive_end(&r);
+    for (uint32_t i = 0; i < count && failed(e); i++)
+        queue_unpick(q, entries[i]);
+    *ret_more = choice == REDRIVE_LATER;
+    *ret_count = count;
+    return e;
 }
 
 static void add_to_run(struct record_leased *l, uint64_t group_key, uint64_t seq)
@@ -148,7 +145,8 @@ static struct error lease(struct call *c, struct queue *q, const uint32_t *entri
     return OK;
 }
 
-static struct error nothing(struct call *c, struct queue *q, struct receive_plan *plan, uint32_t wait_s)
+/* has_more: dead letters are in front of what this receive could get; it looks again at once when it may wait. */
+static struct error nothing(struct call *c, struct queue *q, struct receive_plan *plan, uint32_t wait_s, bool has_more)
 {
     if (!plan->has_deadline) {
         plan->has_deadline = true;
@@ -157,6 +155,8 @@ static struct error nothing(struct call *c, struct queue *q, struct receive_plan
     if (!c->is_timed_out && plan->deadline_ms > c->owner->now_ms) {
         struct error e = call_wait(c, &q->waiters, plan->deadline_ms);
         queue_watch(q);
+        if (has_more)
+            queue_wake(q, 1);
         return e;
     }
     if (wait_s == 0 && !q->is_fifo && q->in_flight >= SQS_IN_FLIGHT_MAX)
@@ -194,9 +194,11 @@ struct error sqs_receive_message(struct call *c, const void *in, void *out)
         if (a && attempt_is_valid(q, a))
             return renew(c, q, a, visibility_s, plan);
     }
-    uint32_t count = pick_messages(q, or_default(args->max_messages, 1), entries);
+    uint32_t count;
+    bool has_more;
+    TRY(pick_messages(q, or_default(args->max_messages, 1), entries, &count, &has_more));
     if (count == 0)
-        return nothing(c, q, plan, or_default(args->wait_s, q->config->wait_s));
+        return nothing(c, q, plan, or_default(args->wait_s, q->config->wait_s), has_more);
     return lease(c, q, entries, count, visibility_s, has_attempt ? attempt : NULL, plan);
 }
 

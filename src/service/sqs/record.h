@@ -11,6 +11,8 @@
  *   VISIBILITY     (visibility (s), seq)...
  *   RETURNED       seqs
  *   PURGED         upto seq (exclusive)
+ *   MOVED_OUT, ARRIVED, OUT_DONE                channel.h (the object of the last two is 0)
+ *   TASK_STARTED, TASK_STATUS                   move_task.h
  */
 #ifndef MILLRACE_SERVICE_SQS_RECORD_H
 #define MILLRACE_SERVICE_SQS_RECORD_H

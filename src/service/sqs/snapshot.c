@@ -1,15 +1,19 @@
 /* snapshot.c: the whole state of one log as bytes and back, and its digest.
  *
- *   version, deleted names, queues: names, times, config, lanes (chunks by reference), entries, deduplication, attempts
+ *   version, deleted names, queues: names, times, config, lanes (chunks by reference), entries, deduplication, attempts;
+ *   since version 2: move tasks (move_task.c), channels (channel_snapshot.c)
  *
  * Numbers are varints (pack.h). What follows from the rest (counters, heaps, ready lists) is not written.
  */
 #include "crypto/digest.h"
 #include "service/sqs/apply.h"
 #include "service/sqs/attempt.h"
+#include "service/sqs/channel.h"
+#include "service/sqs/digest.h"
 #include "service/sqs/memory.h"
+#include "service/sqs/move_task.h"
 
-enum { SNAPSHOT_VERSION = 1, PENDING_MAX = 256 * KIB };
+enum { SNAPSHOT_VERSION = 2, SNAPSHOT_VERSION_WITHOUT_CHANNELS = 1, PENDING_MAX = 256 * KIB };
 
 /* ---- capture ---------------------------------------------------------------------------------------------------------- */
 
@@ -124,6 +128,8 @@ void sqs_state_capture(void *state, struct snapshot_writer *w)
     pack_u64(&pending, s->by_uid.count);
     for (struct link *l = s->queues.next; l != &s->queues; l = l->next)
         capture_queue(LIST_ENTRY(l, struct queue, in_state), &pending, w);
+    move_tasks_capture(s, &pending);
+    channels_capture(s, &pending, w);
     flush(&pending, w, 0);
     buf_deinit(&pending);
 }
@@ -218,7 +224,8 @@ struct error sqs_state_restore(void *state, struct slice bytes)
 {
     struct sqs_state *s = state;
     struct unpack u = unpack_of(bytes);
-    if (unpack_u64(&u) != SNAPSHOT_VERSION)
+    uint64_t version = unpack_u64(&u);
+    if (version != SNAPSHOT_VERSION && version != SNAPSHOT_VERSION_WITHOUT_CHANNELS)
         return ERROR_OF(u.is_bad ? ERR_CORRUPT : ERR_NEWER_FORMAT);
     uint64_t deleted = unpack_u64(&u);
     for (uint64_t i = 0; i < deleted && !u.is_bad; i++) {
@@ -230,16 +237,14 @@ struct error sqs_state_restore(void *state, struct slice bytes)
     uint64_t queues = unpack_u64(&u);
     for (uint64_t i = 0; i < queues && !u.is_bad; i++)
         TRY(restore_queue(s, &u));
+    if (version == SNAPSHOT_VERSION && (!move_tasks_restore(s, &u) || !channels_restore(s, &u)))
+        return ERROR_OF(ERR_CORRUPT);
     return u.is_bad || u.at != u.end ? ERROR_OF(ERR_CORRUPT) : OK;
 }
 
 /* ---- digest: a sum of keyed hashes of all facts, so that no order matters ---------------------------------------------------- */
 
-struct digest {
-    uint64_t sum[4];
-};
-
-static void digest_add(struct digest *d, const uint64_t *facts, size_t count)
+void digest_add(struct digest *d, const uint64_t *facts, size_t count)
 {
     static const uint8_t key[2][16] = { "facts one", "facts two" };
     for (int i = 0; i < 2; i++) {
@@ -250,7 +255,7 @@ static void digest_add(struct digest *d, const uint64_t *facts, size_t count)
     }
 }
 
-static uint64_t digest_text(struct slice s)
+uint64_t digest_text(struct slice s)
 {
     static const uint8_t key[16] = "text";
     uint64_t hash[2];
@@ -335,5 +340,7 @@ void sqs_state_digest(void *state, uint8_t out[32])
         queue_advance(q, now_ms, 0);
         digest_queue(&d, q);
     }
+    move_tasks_digest(s, &d);
+    channels_digest(s, &d);
     sha256(slice_of(d.sum, sizeof(d.sum)), out);
 }

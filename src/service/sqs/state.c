@@ -216,6 +216,8 @@ void *sqs_state_new(struct owner *o)
     list_init(&s->queues);
     list_init(&s->deleted);
     heap_init(&s->watched);
+    channels_init(&s->channels);
+    moves_init(&s->moves);
     return s;
 }
 
@@ -231,6 +233,7 @@ void sqs_state_free(void *state)
     }
     while (!list_is_empty(&s->deleted))
         deleted_forget(s, LIST_ENTRY(s->deleted.next, struct sqs_deleted, link));
+    channels_free(s);
     sqs_catalog_remove_log(s->owner->log);
     map_deinit(&s->by_uid);
     map_deinit(&s->by_name);
@@ -300,6 +303,7 @@ void sqs_state_advance(void *state, uint64_t now_ms)
         owner_wake_at(s->owner, heap_top(&s->watched)->key);
     if (s->sweep_ms)
         owner_wake_at(s->owner, s->sweep_ms);
+    sqs_work_advance(s, now_ms);
 }
 
 void sqs_state_resume(void *state)
@@ -307,6 +311,19 @@ void sqs_state_resume(void *state)
     struct sqs_state *s = state;
     if (s->messages)
         sqs_state_plan_sweep(s, s->owner->now_ms);
+    sqs_work_at(s, 0); /* what was on its way between logs goes on */
+}
+
+/* Is the record at r->lsn where this message is, in its queue or in transit? */
+static bool is_current(struct sqs_state *s, const struct record *r, const struct message *m)
+{
+    struct queue *q = sqs_queue_find_uid(s, r->object);
+    if (channel_lsn_of(s, r->object, m->seq) == r->lsn)
+        return true;
+    if (!q)
+        return false;
+    queue_advance(q, s->owner->now_ms, QUEUE_EXPIRE_MAX);
+    return queue_lsn_of(q, m->seq, sqs_group_key(sqs_state_keys(s), m->group_id)) == r->lsn;
 }
 
 struct error sqs_state_relocate(void *state, const struct record *r)
@@ -315,12 +332,8 @@ struct error sqs_state_relocate(void *state, const struct record *r)
     struct message m;
     if (r->type != SQS_RECORD_SENT && r->type != SQS_RECORD_RELOCATED)
         return OK;
-    struct queue *q = sqs_queue_find_uid(s, r->object);
-    if (!q)
-        return OK;
-    queue_advance(q, s->owner->now_ms, QUEUE_EXPIRE_MAX);
     TRY(message_decode(r->payload, &m));
-    if (queue_lsn_of(q, m.seq, sqs_group_key(sqs_state_keys(s), m.group_id)) != r->lsn)
+    if (!is_current(s, r, &m))
         return OK;
     const struct record_in in = { .type = SQS_RECORD_RELOCATED,
         .version = SQS_RECORD_VERSION,
@@ -343,6 +356,7 @@ const struct metric_row sqs_metric_rows[] = {
     { "sqs_messages_deleted_total", "counter", "Messages deleted since start." },
     { "sqs_empty_receives_total", "counter", "Receives that returned nothing since start." },
     { "sqs_messages_deduplicated_total", "counter", "Sends that were duplicates since start." },
+    { "sqs_messages_in_transit", "gauge", "Messages on their way to a dead-letter queue or moved by a task." },
     { NULL, NULL, NULL },
 };
 
@@ -365,7 +379,7 @@ void sqs_state_metrics(void *state, struct metrics_writer *w)
         struct metrics_object o = { .activity = f->sent + f->received + f->deleted + f->empty_receives + q->messages,
             .values = { (int64_t)queue_visible(q), (int64_t)q->in_flight, (int64_t)q->delayed,
                 oldest < now_ms ? (int64_t)((now_ms - oldest) / 1000) : 0, (int64_t)f->sent, (int64_t)f->received,
-                (int64_t)f->deleted, (int64_t)f->empty_receives, (int64_t)f->deduplicated } };
+                (int64_t)f->deleted, (int64_t)f->empty_receives, (int64_t)f->deduplicated, (int64_t)q->in_transit } };
         copy_text(o.name, sizeof(o.name), q->name);
         copy_text(o.account, sizeof(o.account), q->account);
         copy_text(o.region, sizeof(o.region), q->region);

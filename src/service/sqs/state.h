@@ -10,6 +10,8 @@
 #include "api/metrics.h"
 #include "api/metrics.h"
 #include "api/service.h"
+#include "service/sqs/channel.h"
+#include "service/sqs/move_task.h"
 #include "service/sqs/queue.h"
 #include "service/sqs/record.h"
 
@@ -33,6 +35,9 @@ struct sqs_state {
     bool has_keys;
     struct link deleted; /* struct sqs_deleted, oldest first */
     size_t deleted_count;
+
+    struct channels channels; /* messages on their way between logs */
+    struct moves moves;       /* move tasks that are not over */
 
     struct heap watched;    /* queues with waiters, by next deadline */
     struct queue *sweep_at; /* the next one the sweep looks at; NULL: no round is under way */

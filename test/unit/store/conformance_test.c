@@ -15,7 +15,8 @@ static void use_memory(void)
 
 static struct store_options options_of(bool threads)
 {
-    return (struct store_options){ .dir = dir, .segment_bytes = 4 * MIB, .snapshot_bytes = 1 * MIB, .threads = threads };
+    return (
+        struct store_options){ .dir = dir, .segment_bytes = 4 * MIB, .snapshot_bytes = 1 * MIB, .threads = threads };
 }
 
 /* ---- append, read, come back ----------------------------------------------------------------------------------------------- */

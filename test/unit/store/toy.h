@@ -98,7 +98,7 @@ static inline struct error toy_apply(void *context, const struct record *r)
     struct toy *t = context;
     assert_in_range(r->log, 0, LOG_COUNT - 1);
     struct toy_log *l = &t->logs[r->log];
-    assert_true(r->lsn > l->last_lsn);         /* G1: in order, each once */
+    assert_true(r->lsn > l->last_lsn);          /* G1: in order, each once */
     assert_true(r->time_ms >= l->last_time_ms); /* G10 */
     const uint64_t words[4] = { r->lsn, r->time_ms, r->object, (uint64_t)r->type << 16 | r->version << 8 | r->flags };
     l->digest = toy_mix(toy_mix(l->digest, words, sizeof(words)), r->payload.data, r->payload.size);
@@ -172,7 +172,8 @@ static inline void toy_remember(struct toy *t, uint16_t log)
     t->history[t->count++] = (struct toy_event){ log, t->logs[log].last_lsn, t->logs[log].digest };
 }
 
-static inline struct error toy_append(struct toy *t, uint16_t log, const struct record_in *records, size_t count, bool urgent)
+static inline struct error toy_append(
+    struct toy *t, uint16_t log, const struct record_in *records, size_t count, bool urgent)
 {
     lsn_t lsns[64];
     assert_in_range(count, 1, 64);

@@ -1,0 +1,98 @@
+#include "world.h"
+
+static void settle_all(void)
+{
+    calls_vanish_all();
+    calls_finish_late(true);
+    world_flush();
+    world_flush(); /* what clients that left gave back */
+}
+
+static void delete_all(uint32_t queue)
+{
+    const struct model_queue *q = &model.queues[queue];
+    for (uint32_t i = 0; i < HELD_MAX; i++) {
+        struct held *h = &sim.held[i];
+        struct sim_call *c;
+        if (!h->is_used || h->queue != queue || h->born != q->born || !q->exists || !(c = call_begin(DO_DELETE, OP_sqs_delete_message, queue)))
+            continue;
+        struct sqs_delete_message_in *in = c->call.in;
+        in->queue_url = arena_printf(&c->call.arena, "http://localhost:4566/000000000000/%s", q->name);
+        in->receipt_handle = arena_copy(&c->call.arena, slice_of(h->handle, HANDLE_BYTES));
+        c->messages[0] = (struct sim_message){ .index = h->message, .born = h->born, .generation = h->generation };
+        c->count = 1;
+        h->is_used = false;
+        call_go(c);
+    }
+    world_flush();
+}
+
+/* True while the queue holds something. */
+static bool drain_queue(uint32_t queue)
+{
+    const struct model_queue *q = &model.queues[queue];
+    for (;;) {
+        struct model_figures f = model_figures(q, sim_server_ms());
+        if (!q->exists || f.receivable == 0)
+            return q->exists && f.in_flight + f.delayed + f.visible > 0;
+        ASSERT(calls_have_room());
+        ops_receive_all(queue); /* the model checks that it gets all it can */
+        world_flush();
+        delete_all(queue);
+    }
+}
+
+static void check_empty(uint32_t queue)
+{
+    if (!model.queues[queue].exists)
+        return;
+    ops_get_attributes(queue);
+    world_flush();
+}
+
+/* Empty queues need no old segments: what is left is the ones being written, spares, and what a cleaner leaves alone. */
+static void check_space(void)
+{
+    enum { STEPS = 64, SEGMENTS_LEFT = 10 };
+    world_flush();
+    store_snapshot_now(sim.store);
+    for (int i = 0; i < STEPS; i++) {
+        store_step(sim.store);
+        world_flush();
+    }
+    uint64_t used = faulty_disk_used_bytes();
+    CHECK(INV_SPACE, used <= SEGMENTS_LEFT * 4ull * MIB, "every queue is empty, and the files hold %llu bytes",
+        (unsigned long long)used);
+}
+
+void drain(void)
+{
+    enum { ROUNDS = 100000 };
+    sim.is_draining = true;
+    sim.plan.finishes_late = false;
+    faulty_disk_set_capacity(UINT64_MAX);
+    sim.is_full = false;
+    memset(sim.held, 0, sizeof(sim.held));
+    world_sleep_us(1000 * 1000); /* the store looks at the disk's room twice a second */
+    store_step(sim.store);
+    settle_all();
+    for (int round = 0; round < ROUNDS; round++) {
+        uint64_t next_ms = UINT64_MAX;
+        for (uint32_t i = 0; i < sim.plan.queue_count; i++) {
+            if (!drain_queue(i))
+                continue;
+            uint64_t ms = model_next_ms(&model.queues[i], sim_server_ms());
+            next_ms = ms < next_ms ? ms : next_ms;
+        }
+        if (next_ms == UINT64_MAX)
+            break;
+        uint64_t now_ms = sim_server_ms();
+        world_sleep_us(next_ms > now_ms ? (next_ms - now_ms) * 1000 : 1000);
+    }
+    for (uint32_t i = 0; i < sim.plan.queue_count; i++)
+        check_empty(i);
+    world_stop_cleanly();
+    for (uint32_t i = 0; i < sim.plan.queue_count; i++)
+        check_empty(i);
+    check_space();
+}

@@ -1,0 +1,358 @@
+#include "world.h"
+#include "api/clock.h"
+#include "base/map.h"
+#include "service/sqs/state.h"
+#include "sys/sys.h"
+#include <setjmp.h>
+#include <stdlib.h>
+
+#define DATA_DIR "data"
+enum { SNAPSHOT_BYTES = 64 * KIB, BEHIND_MAX_MS = 20 * 3600 * 1000, ARENA_BYTES = 16 * MIB };
+
+extern jmp_buf sim_fatal_jump;
+
+static _Noreturn void on_fatal(const char *sentence)
+{
+    (void)sentence;
+    sim.figures.fatal++;
+    longjmp(sim_fatal_jump, 1);
+}
+
+uint64_t sim_server_ms(void)
+{
+    uint64_t now_ms = clock_ms();
+    if (now_ms > sim.now_ms)
+        sim.now_ms = now_ms;
+    return sim.now_ms;
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------------------------- */
+
+static void on_durable(void *context)
+{
+    (void)context;
+    owners_on_durable();
+}
+
+static struct error try_open(struct slice *ret_sentence)
+{
+    static struct service *const services[] = { &sqs_service };
+    const struct store_options options = { .dir = DATA_DIR,
+        .segment_bytes = 4 * MIB,
+        .snapshot_bytes = SNAPSHOT_BYTES,
+        .fatal = on_fatal };
+    arena_reset(&sim.arena);
+    struct error e = owners_open(&options, services, 1, &sim.arena, &sim.store, ret_sentence);
+    if (failed(e))
+        return e;
+    sim.is_open = true;
+    store_on_durable(sim.store, on_durable, NULL);
+    return OK;
+}
+
+static void make_room(void)
+{
+    TRACE("the disk gets room");
+    sim.is_full = false;
+    faulty_disk_set_capacity(UINT64_MAX);
+}
+
+static lsn_t newest_record(lsn_t logs[LOG_COUNT])
+{
+    lsn_t newest = 0;
+    for (uint16_t log = 0; log < LOG_COUNT; log++) {
+        logs[log] = owner_of(log)->last_lsn;
+        if (logs[log] > newest)
+            newest = logs[log];
+    }
+    return newest;
+}
+
+/* The server's clock begins at the newest record at the latest. What went by unrecorded goes by again before anything
+ * happens: so nothing that time made visible is hidden again, and the model needs no second opinion about the past. */
+static void catch_up(void)
+{
+    clock_start(owners_latest_record_ms());
+    for (uint64_t now_ms = clock_ms(); now_ms < sim.now_ms; now_ms = clock_ms())
+        faulty_clock_advance((sim.now_ms - now_ms) * 1000 + 500);
+    sim_server_ms();
+}
+
+/* Now and then the start itself is hit: a crash or an error in the middle of it. */
+static void open_with_accidents(void)
+{
+    struct slice sentence;
+    while (prng_one_in(&sim.random, 6)) {
+        if (prng_one_in(&sim.random, 2))
+            faulty_disk_fail_write((uint32_t)prng_below(&sim.random, 8));
+        else
+            faulty_disk_fail_sync((uint32_t)prng_below(&sim.random, 4));
+        struct error e = try_open(&sentence);
+        TRACE("a start that is hit: error %llu", e.code);
+        CHECK(INV_START, !failed(e) || e.code == ERR_IO || (e.code == ERR_FULL && sim.is_full), "a start with a failing disk was refused with error %u: %.*s", e.code,
+            SLICE_ARG(sentence));
+        if (!failed(e))
+            owners_abandon();
+        sim.is_open = false;
+        faulty_disk_crash(prng_one_in(&sim.random, 2) ? CRASH_POWER : CRASH_PROCESS);
+    }
+}
+
+void world_open(void)
+{
+    struct slice sentence;
+    lsn_t logs[LOG_COUNT];
+    sim.may_fail = false;
+    if (sim.figures.restarts++)
+        open_with_accidents();
+    struct error e = try_open(&sentence);
+    if (e.code == ERR_FULL && sim.is_full) { /* a start needs room for one small segment */
+        make_room();
+        e = try_open(&sentence);
+    }
+    CHECK(INV_START, !failed(e), "the start was refused with error %u: %.*s", e.code, SLICE_ARG(sentence));
+    lsn_t newest = newest_record(logs);
+    TRACE("open, newest record %llu, epoch %llu", newest, store_epoch(sim.store));
+    model_crash(newest, logs);
+    catch_up();
+    owners_resume();
+    calls_take_inbox();
+}
+
+/* ---- ends ----------------------------------------------------------------------------------------------------------------- */
+
+static void note_figures(void)
+{
+    struct store_metrics m;
+    store_get_metrics(sim.store, &m);
+    sim.figures.snapshots += m.snapshots;
+    sim.figures.relocated += m.relocated_records;
+    sim.figures.recycled += m.recycled_segments;
+    sim.has_lost_segments |= m.recycled_segments > 0;
+}
+
+void world_abandon(enum faulty_crash kind)
+{
+    note_figures();
+    model_durable(store_durable(sim.store));
+    owners_abandon();
+    sim.is_open = false;
+    faulty_disk_crash(kind);
+    calls_forget();
+}
+
+void world_crash(enum faulty_crash kind)
+{
+    TRACE("crash, kind %llu", kind);
+    sim.figures.crashes++;
+    world_abandon(kind);
+    world_open();
+}
+
+void world_after_fatal(void)
+{
+    TRACE("the store gave up");
+    world_crash(prng_one_in(&sim.random, 2) ? CRASH_POWER : CRASH_PROCESS);
+}
+
+void world_stop_cleanly(void)
+{
+    TRACE("clean stop");
+    sim.is_stopping = true;
+    owners_end_waits();
+    calls_take_inbox();
+    calls_finish_late(true);
+    world_flush();
+    sim.is_stopping = false;
+    note_figures();
+    owners_close(prng_one_in(&sim.random, 4) ? false : true);
+    sim.is_open = false;
+    CHECK(INV_DURABLE, faulty_disk_open_handles() == 0, "a clean stop left %zu files open", faulty_disk_open_handles());
+    faulty_disk_crash(CRASH_POWER);
+    calls_forget();
+    world_open();
+}
+
+/* ---- one step's pieces ------------------------------------------------------------------------------------------------------ */
+
+void world_flush(void)
+{
+    store_flush(sim.store);
+    calls_take_inbox();
+    calls_deliver();
+}
+
+static void check_sleepers(void)
+{
+    uint64_t now_ms = clock_ms();
+    for (uint32_t i = 0; i < sim.plan.queue_count; i++)
+        if (calls_parked(i))
+            CHECK(INV_WAKE, model_figures(&model.queues[i], now_ms).receivable == 0,
+                "%s: long polls sleep beside a message they could have", model.queues[i].name);
+    CHECK(INV_WAKE, calls_first_deadline() > now_ms, "a long poll sleeps past its time");
+}
+
+void world_tick(void)
+{
+    owners_tick(0, 1, sim_server_ms());
+    calls_take_inbox();
+    check_sleepers();
+}
+
+void world_sleep_us(uint64_t us)
+{
+    faulty_clock_advance(us);
+    world_tick();
+}
+
+/* ---- the state against itself ------------------------------------------------------------------------------------------------ */
+
+/* Brings every view to one time. The process must be abandoned after this: no record says so. */
+static void advance_views(uint64_t to_ms)
+{
+    for (uint16_t log = 0; log < LOG_COUNT; log++) {
+        struct owner *o = owner_of(log);
+        struct sqs_state *s = sqs_state_of(o);
+        o->now_ms = to_ms;
+        for (struct link *l = s->queues.next; l != &s->queues; l = l->next)
+            queue_advance(LIST_ENTRY(l, struct queue, in_state), to_ms, 0);
+    }
+}
+
+static void digest_at(uint64_t at_ms, uint8_t out[32])
+{
+    advance_views(at_ms);
+    owners_digest(SQS_INDEX, out);
+}
+
+static void abandon_quietly(enum faulty_crash kind)
+{
+    note_figures();
+    owners_abandon();
+    sim.is_open = false;
+    faulty_disk_crash(kind);
+}
+
+static void remove_snapshot(void *context, const char *name)
+{
+    (void)context;
+    char path[128];
+    snprintf(path, sizeof(path), "%s/%s", DATA_DIR, name);
+    if (strncmp(name, "snapshot-", 9) == 0)
+        sys->file.remove(path);
+}
+
+static void must_open(const char *why)
+{
+    struct slice sentence;
+    struct error e = try_open(&sentence);
+    if (e.code == ERR_FULL && sim.is_full) {
+        make_room();
+        e = try_open(&sentence);
+    }
+    CHECK(INV_START, !failed(e), "%s: the start was refused with error %u: %.*s", why, e.code, SLICE_ARG(sentence));
+}
+
+static void stop_hearing(void)
+{
+    model_durable(store_durable(sim.store));
+    calls_forget();
+}
+
+void world_compare(void)
+{
+    uint8_t live[32], again[32];
+    uint64_t at_ms = sim_server_ms() + prng_below(&sim.random, 3600 * 1000);
+    bool is_full_replay = !sim.has_lost_segments && prng_one_in(&sim.random, 2);
+    TRACE("compare with a replay, full %llu, at %llu", is_full_replay, at_ms);
+    world_flush();
+    stop_hearing();
+    digest_at(at_ms, live);
+    abandon_quietly(CRASH_PROCESS);
+    must_open("replay");
+    digest_at(at_ms, again);
+    CHECK(INV_REPLAY, memcmp(live, again, 32) == 0, "the state after snapshot and replay is another than the live one");
+    if (prng_one_in(&sim.random, 2)) { /* the replayed state, in a snapshot, and back */
+        abandon_quietly(CRASH_PROCESS);
+        must_open("before a stop");
+        owners_close(true);
+        sim.is_open = false;
+        faulty_disk_crash(CRASH_POWER);
+        must_open("after a stop");
+        digest_at(at_ms, again);
+        CHECK(INV_REPLAY, memcmp(live, again, 32) == 0, "the state from a snapshot of a replayed state is another");
+    }
+    abandon_quietly(CRASH_PROCESS);
+    if (is_full_replay && !sim.has_lost_segments) {
+        sys->file.list_dir(DATA_DIR, remove_snapshot, NULL);
+        sys->file.sync_dir(DATA_DIR);
+        must_open("full replay");
+        digest_at(at_ms, again);
+        CHECK(INV_REPLAY, memcmp(live, again, 32) == 0, "the state after a full replay is another than the live one");
+        abandon_quietly(CRASH_PROCESS);
+    }
+    world_open();
+}
+
+/* ---- damage --------------------------------------------------------------------------------------------------------------------- */
+
+struct chosen {
+    char path[128];
+    uint32_t seen;
+};
+
+static void choose_file(void *context, const char *name)
+{
+    struct chosen *c = context;
+    if (strncmp(name, "journal-", 8) != 0 && strncmp(name, "snapshot-", 9) != 0)
+        return;
+    if (prng_one_in(&sim.random, ++c->seen))
+        snprintf(c->path, sizeof(c->path), "%s/%s", DATA_DIR, name);
+}
+
+/* Biased to where something is written: the beginnings of files. */
+static uint64_t choose_offset(const char *path)
+{
+    struct sys_file *f;
+    uint64_t size = 0;
+    if (!failed(sys->file.open(path, SYS_OPEN_READ, &f))) {
+        sys->file.size(f, &size);
+        sys->file.close(f);
+    }
+    uint64_t shares[] = { size, 64 * KIB, 8 * KIB, 200 };
+    uint64_t bound = shares[prng_below(&sim.random, ARRAY_COUNT(shares))];
+    return prng_below(&sim.random, bound < size ? bound : size ? size : 1);
+}
+
+void world_flip(void)
+{
+    struct chosen chosen = { .seen = 0 };
+    struct slice sentence;
+    uint8_t sound[32], damaged[32];
+    uint64_t at_ms = sim_server_ms();
+    world_flush();
+    stop_hearing();
+    abandon_quietly(CRASH_PROCESS);
+    must_open("before the damage"); /* the new segment's header seals what is there */
+    digest_at(at_ms, sound);
+    abandon_quietly(CRASH_PROCESS);
+    sys->file.list_dir(DATA_DIR, choose_file, &chosen);
+    uint64_t offset = choose_offset(chosen.path);
+    unsigned bit = (unsigned)prng_below(&sim.random, 8);
+    if (faulty_disk_flip_bit(chosen.path, offset, bit)) {
+        struct error e = try_open(&sentence);
+        TRACE("bit %llu of byte %llu flipped: error %llu", bit, offset, e.code);
+        sim.figures.flips++;
+        if (!failed(e)) {
+            digest_at(at_ms, damaged);
+            CHECK(INV_START, memcmp(sound, damaged, 32) == 0, "byte %llu of %s was damaged, and the start went on with another state",
+                (unsigned long long)offset, chosen.path);
+            abandon_quietly(CRASH_PROCESS);
+        } else {
+            CHECK(INV_START, (e.code == ERR_FULL && sim.is_full) || e.code == ERR_CORRUPT || e.code == ERR_NEWER_FORMAT, "damage was refused with error %u: %.*s", e.code,
+                SLICE_ARG(sentence));
+        }
+        faulty_disk_flip_bit(chosen.path, offset, bit);
+    }
+    world_open();
+}
