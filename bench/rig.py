@@ -23,7 +23,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ACCOUNT = "000000000000"
 
 # The server's command line, in one place. A kind of server is the default one plus flags.
-SERVE = ["serve", "--data-dir", "{data}", "--listen", "127.0.0.1:{port}"]
+SERVE = ["serve", "--data-dir", "{data}", "--listen", "{scheme}127.0.0.1:{port}"]
 KINDS = {
     "default": [],
     "threads1": ["--threads", "1"],
@@ -206,7 +206,7 @@ class Millrace(Process):
     def __init__(self, rig, kind, data_dir):
         self.kind, self.data_dir, self.tls, self.port = kind, data_dir, kind == "tls", free_port()
         os.makedirs(data_dir, exist_ok=True)
-        words = {"data": data_dir, "port": self.port, "certificate": rig.certificate, "key": rig.key}
+        words = {"data": data_dir, "port": self.port, "scheme": "https://" if self.tls else "", "certificate": rig.certificate, "key": rig.key}
         command = [rig.millrace] + [word.format(**words) for word in SERVE + KINDS[kind]]
         super().__init__(f"millrace-{kind}", rig.server_prefix + command, rig.work_dir)
         self.ready_s = wait_for(self, lambda: is_healthy(self.port, self.tls), READY_LIMIT_S if not rig.server_prefix else 180)

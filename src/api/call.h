@@ -26,48 +26,48 @@ struct task { /* a piece of work for an owner; see owner.h */
 };
 
 struct call {
-    struct task task;            /* in the owner's inbox, then in the front's */
+    struct task task; /* in the owner's inbox, then in the front's */
     const struct op *op;
     const struct service *service;
     struct front *front;
-    struct owner *owner;         /* set while (and after) decided at one */
+    struct owner *owner; /* set while (and after) decided at one */
     struct arena arena;
     void *in, *out;
 
     /* who asks, for what */
-    struct caller caller;        /* auth/credential.h: account, ARN, rights */
-    struct slice region;         /* of the signature's scope */
-    struct slice account;        /* of the target resource: the caller's, or the one in the queue URL */
-    struct slice resource;       /* its name */
+    struct caller caller;  /* auth/credential.h: account, ARN, rights */
+    struct slice region;   /* of the signature's scope */
+    struct slice account;  /* of the target resource: the caller's, or the one in the queue URL */
+    struct slice resource; /* its name */
     uint16_t log;
-    struct slice endpoint;       /* "http://host:port" as the client addressed us: for URLs in replies */
-    struct slice path;           /* of the request, decoded: a queue-URL endpoint */
-    struct slice trace_header;   /* X-Amzn-Trace-Id, none if absent */
-    struct http_peer peer;       /* for policies: call_source_ip */
+    struct slice endpoint;     /* "http://host:port" as the client addressed us: for URLs in replies */
+    struct slice path;         /* of the request, decoded: a queue-URL endpoint */
+    struct slice trace_header; /* X-Amzn-Trace-Id, none if absent */
+    struct http_peer peer;     /* for policies: call_source_ip */
     char request_id[37];
     uint64_t started_us;
 
     /* what came out */
     struct error error;
-    struct slice error_message;  /* none: the row's sentence */
-    lsn_t wait_lsn;              /* the reply waits until store_durable() > this; 0: needs nothing */
-    bool is_wait_chosen;         /* run set wait_lsn itself (a standard receive); else it becomes the log's last LSN */
-    void *scratch;               /* from run to finish */
+    struct slice error_message; /* none: the row's sentence */
+    lsn_t wait_lsn;             /* the reply waits until store_durable() > this; 0: needs nothing */
+    bool is_wait_chosen;        /* run set wait_lsn itself (a standard receive); else it becomes the log's last LSN */
+    void *scratch;              /* from run to finish */
 
     /* waiting */
-    struct link waiting;         /* in a list of the service's (long poll), see call_wait */
-    struct heap_node deadline;   /* in the owner's */
-    bool is_timed_out;           /* run is called the last time: it must answer now */
-    bool is_gone;                /* the client left (front's thread only) */
+    struct link waiting;       /* in a list of the service's (long poll), see call_wait */
+    struct heap_node deadline; /* in the owner's */
+    bool is_timed_out;         /* run is called the last time: it must answer now */
+    bool is_gone;              /* the client left (front's thread only) */
 
     /* front.c's and gateway.c's */
     struct task cancel;          /* takes a parked call out when its client has left */
     _Atomic uint32_t references; /* the call itself, and a cancel or undo on its way */
     uint8_t state;
     uint8_t protocol;
-    bool is_query_mode;          /* x-amzn-query-mode: true */
-    uint16_t status;             /* of the reply */
-    struct slice cors;           /* header lines for a web page's request, usually none */
+    bool is_query_mode; /* x-amzn-query-mode: true */
+    uint16_t status;    /* of the reply */
+    struct slice cors;  /* header lines for a web page's request, usually none */
     void *stream;
     struct gateway_request *request; /* until the input is bound */
     struct link front_link;

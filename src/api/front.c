@@ -11,11 +11,12 @@
 #include <stdlib.h>
 
 enum {
-    CALL_ARENA_BYTES_MAX = 48 * MIB, /* ten messages of 1 MiB with six-fold JSON escapes stay below by streaming bounds */
-    CALLS_KEPT_MAX = 256,            /* free calls, and arenas beside them, that a front keeps */
-    FLUSH_WAITING_MAX = 128,         /* replies that may gather before the committer is asked although work is ready */
-    LAZY_FLUSH_MS = 10,              /* records nobody waits for (standard leases) reach the disk this much later */
-    LOG_LINES_PER_S_MAX = 20,        /* of refused requests, a front: whoever floods us must not fill the log */
+    CALL_ARENA_BYTES_MAX =
+        48 * MIB,             /* ten messages of 1 MiB with six-fold JSON escapes stay below by streaming bounds */
+    CALLS_KEPT_MAX = 256,     /* free calls, and arenas beside them, that a front keeps */
+    FLUSH_WAITING_MAX = 128,  /* replies that may gather before the committer is asked although work is ready */
+    LAZY_FLUSH_MS = 10,       /* records nobody waits for (standard leases) reach the disk this much later */
+    LOG_LINES_PER_S_MAX = 20, /* of refused requests, a front: whoever floods us must not fill the log */
 };
 
 enum call_state { CALL_NEW, CALL_AT_OWNER, CALL_WAITING, CALL_FREE };
@@ -26,10 +27,10 @@ struct front {
     struct store *store;
     const struct gateway_options *gateway;
 
-    _Atomic(struct task *) inbox;     /* calls that others finished, newest first */
-    struct link waiting;              /* finished, by rising wait_lsn */
+    _Atomic(struct task *) inbox; /* calls that others finished, newest first */
+    struct link waiting;          /* finished, by rising wait_lsn */
     size_t waiting_count;
-    _Atomic int is_waiting_for_disk;  /* on_durable wakes us */
+    _Atomic int is_waiting_for_disk; /* on_durable wakes us */
     uint64_t lazy_since_ms;
 
     struct call *free_calls[CALLS_KEPT_MAX];
@@ -38,7 +39,7 @@ struct front {
     size_t spare_count;
     struct buf body, lines;
     uint64_t random[2];
-    uint64_t log_second;              /* in which log_lines were written */
+    uint64_t log_second; /* in which log_lines were written */
     uint32_t log_lines, log_left_out;
     struct front_metrics metrics;
 };
@@ -273,7 +274,7 @@ static void reply_now(struct front *f, struct call *c)
 static void drop_reply(struct call *c)
 {
     if (!failed(c->error) && c->op && c->op->undo && c->owner) {
-        c->task.run = run_undo; /* `cancel` may still be on its way */
+        c->task.run = run_undo;           /* `cancel` may still be on its way */
         owner_submit(c->owner, &c->task); /* takes over our reference */
         return;
     }

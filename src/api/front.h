@@ -18,8 +18,8 @@
 struct gateway_options {
     struct credential_set *_Atomic *credentials;
     int64_t clock_window_s;
-    struct slice public_url;                /* none: from the Host header */
-    const struct slice *cors_origins;       /* beside local ones */
+    struct slice public_url;          /* none: from the Host header */
+    const struct slice *cors_origins; /* beside local ones */
     size_t cors_origin_count;
     bool is_any_origin_allowed;
 };
@@ -54,10 +54,10 @@ void front_run_call(struct owner *o, struct task *t);
 
 enum { FRONTS_MAX = 64, FRONT_OPS_MAX = 64, FRONT_ERRORS_MAX = 1024 };
 struct front_metrics {
-    uint64_t calls[FRONT_OPS_MAX];              /* by op, service after service */
+    uint64_t calls[FRONT_OPS_MAX]; /* by op, service after service */
     struct histogram latency_us[FRONT_OPS_MAX];
-    uint64_t errors[FRONT_ERRORS_MAX];          /* by error code */
-    uint64_t waiting;                           /* replies waiting for the disk */
+    uint64_t errors[FRONT_ERRORS_MAX]; /* by error code */
+    uint64_t waiting;                  /* replies waiting for the disk */
     uint64_t inline_flushes;
 };
 int front_count(void);

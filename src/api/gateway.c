@@ -243,8 +243,8 @@ static struct error parse_form(struct call *c, const struct http_request *r, str
     if (e.code == ERR_TOO_LARGE)
         return call_fail(c, API_SERIALIZATION, "The form holds more than %d parameters.", FORM_PAIRS_MAX);
     if (failed(e))
-        return call_fail(
-            c, API_SERIALIZATION, "The form has a broken escape or bytes that are not UTF-8, at byte %d.", (int)e.system);
+        return call_fail(c, API_SERIALIZATION, "The form has a broken escape or bytes that are not UTF-8, at byte %d.",
+            (int)e.system);
     return OK;
 }
 

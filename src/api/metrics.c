@@ -81,7 +81,8 @@ static void add_label(struct buf *b, const char *name, const char *value)
     buf_add_byte(b, '"');
 }
 
-static void write_row(struct buf *b, const struct metrics_writer *w, const struct metric_row *row, size_t index, const char *label)
+static void write_row(
+    struct buf *b, const struct metrics_writer *w, const struct metric_row *row, size_t index, const char *label)
 {
     buf_printf(b, "# HELP millrace_%s %s\n# TYPE millrace_%s %s\n", row->name, row->help, row->name, row->kind);
     for (size_t i = 0; i < w->count && b->size < METRICS_BYTES_MAX - METRICS_LINE_BYTES_MAX; i++) {
@@ -102,7 +103,8 @@ void metrics_write_services(struct buf *b, const struct metrics_writer *w)
     for (size_t i = 0; (s = owners_service(i)); i++) {
         if (!s->metric_rows)
             continue;
-        buf_printf(b, "# HELP millrace_%.*s_%ss Objects there are; the busiest %d are listed, ?%s=NAME or NAME* chooses.\n",
+        buf_printf(b,
+            "# HELP millrace_%.*s_%ss Objects there are; the busiest %d are listed, ?%s=NAME or NAME* chooses.\n",
             SLICE_ARG(s->name), s->metric_label, METRICS_OBJECTS_MAX, s->metric_label);
         buf_printf(b, "# TYPE millrace_%.*s_%ss gauge\nmillrace_%.*s_%ss %llu\n", SLICE_ARG(s->name), s->metric_label,
             SLICE_ARG(s->name), s->metric_label, (unsigned long long)w->objects_seen);
@@ -113,7 +115,8 @@ void metrics_write_services(struct buf *b, const struct metrics_writer *w)
 
 /* ---- the server's own ------------------------------------------------------------------------------------------------ */
 
-static void write_histogram(struct buf *b, const char *name, const char *labels, const struct histogram *h, double scale)
+static void write_histogram(
+    struct buf *b, const char *name, const char *labels, const struct histogram *h, double scale)
 {
     static const uint64_t bounds[] = { 50, 100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000,
         1000000, 2500000, 10000000, 30000000 };
@@ -127,8 +130,8 @@ static void write_histogram(struct buf *b, const char *name, const char *labels,
     if (h->count > count) /* a writer may be between a bucket and the count */
         count = h->count;
     buf_printf(b, "%s_bucket{%s%sle=\"+Inf\"} %llu\n", name, labels, comma, (unsigned long long)count);
-    buf_printf(b, "%s_sum%s%s%s %g\n%s_count%s%s%s %llu\n", name, open, labels, close, (double)h->sum * scale, name, open,
-        labels, close, (unsigned long long)count);
+    buf_printf(b, "%s_sum%s%s%s %g\n%s_count%s%s%s %llu\n", name, open, labels, close, (double)h->sum * scale, name,
+        open, labels, close, (unsigned long long)count);
 }
 
 static void write_operations(struct buf *b)
@@ -143,7 +146,8 @@ static void write_operations(struct buf *b)
             for (int f = 0; f < front_count(); f++)
                 histogram_merge(&sum, &front_get_metrics(f)->latency_us[slot]);
             char labels[96];
-            snprintf(labels, sizeof(labels), "service=\"%.*s\",operation=\"%.*s\"", SLICE_ARG(s->name), SLICE_ARG(s->ops[k].name));
+            snprintf(labels, sizeof(labels), "service=\"%.*s\",operation=\"%.*s\"", SLICE_ARG(s->name),
+                SLICE_ARG(s->ops[k].name));
             if (sum.count)
                 write_histogram(b, name, labels, &sum, 1e-6);
         }
@@ -177,7 +181,8 @@ static void write_errors(struct buf *b)
         if (count)
             sums[at].count += count;
     }
-    buf_add_lit(b, "# HELP millrace_errors_total Replies that were errors, by code.\n# TYPE millrace_errors_total counter\n");
+    buf_add_lit(
+        b, "# HELP millrace_errors_total Replies that were errors, by code.\n# TYPE millrace_errors_total counter\n");
     for (size_t at = 0; at < sum_count; at++)
         buf_printf(b, "millrace_errors_total{code=\"%s\",row=\"%s\"} %llu\n", sums[at].row->query, sums[at].row->name,
             (unsigned long long)sums[at].count);
@@ -185,7 +190,8 @@ static void write_errors(struct buf *b)
 
 static void write_number(struct buf *b, const char *name, const char *kind, const char *help, double value)
 {
-    buf_printf(b, "# HELP millrace_%s %s\n# TYPE millrace_%s %s\nmillrace_%s %.15g\n", name, help, name, kind, name, value);
+    buf_printf(
+        b, "# HELP millrace_%s %s\n# TYPE millrace_%s %s\nmillrace_%s %.15g\n", name, help, name, kind, name, value);
 }
 
 struct number_row {
@@ -212,15 +218,18 @@ static void write_fronts(struct buf *b)
     const struct number_row rows[] = {
         { "connections", "gauge", "Open connections.", m.connections },
         { "connections_accepted_total", "counter", "Connections accepted.", m.accepted },
-        { "connections_refused_total", "counter", "Connections closed at once because there were too many.", m.refused },
+        { "connections_refused_total", "counter", "Connections closed at once because there were too many.",
+            m.refused },
         { "http_requests_total", "counter", "Requests with a complete head.", m.requests },
-        { "http_bad_requests_total", "counter", "Requests that were not HTTP as this server reads it.", m.bad_requests },
+        { "http_bad_requests_total", "counter", "Requests that were not HTTP as this server reads it.",
+            m.bad_requests },
         { "http_timeouts_total", "counter", "Connections that were too slow.", m.timeouts },
         { "http_received_bytes_total", "counter", "Bytes received.", m.bytes_in },
         { "http_sent_bytes_total", "counter", "Bytes sent.", m.bytes_out },
         { "http_body_bytes", "gauge", "Bytes of large bodies being read or answered.", m.body_bytes_held },
         { "replies_waiting", "gauge", "Replies that wait for the disk.", waiting },
-        { "log_inline_flushes_total", "counter", "Group commits made by the thread that had the requests.", inline_flushes },
+        { "log_inline_flushes_total", "counter", "Group commits made by the thread that had the requests.",
+            inline_flushes },
     };
     write_numbers(b, rows, ARRAY_COUNT(rows));
 }
@@ -237,23 +246,28 @@ static void write_log(struct buf *b)
         { "log_segments", "gauge", "Segment files in use.", m.segments },
         { "log_segments_free", "gauge", "Zero-filled segment files ready for use.", m.segments_free },
         { "log_segments_recycled_total", "counter", "Segments that were freed and used again.", m.recycled_segments },
-        { "log_relocated_bytes_total", "counter", "Bytes of old live records the cleaner copied forward.", m.relocated_bytes },
+        { "log_relocated_bytes_total", "counter", "Bytes of old live records the cleaner copied forward.",
+            m.relocated_bytes },
         { "log_cold_reads_total", "counter", "Reads that had to wait for the disk.", m.cold_reads },
         { "snapshots_total", "counter", "Snapshots committed.", m.snapshots },
         { "snapshot_bytes", "gauge", "Size of the last snapshot.", m.snapshot_bytes },
         { "disk_free_bytes", "gauge", "Free bytes on the file system of the data directory.", m.free_disk_bytes },
-        { "disk_refuses_sends", "gauge", "1 while new data is refused because the disk is nearly full.", m.refuses_sends || m.refuses_all },
+        { "disk_refuses_sends", "gauge", "1 while new data is refused because the disk is nearly full.",
+            m.refuses_sends || m.refuses_all },
     };
     write_numbers(b, rows, ARRAY_COUNT(rows));
-    buf_add_lit(b, "# HELP millrace_log_fsync_seconds Time of one sync.\n# TYPE millrace_log_fsync_seconds histogram\n");
+    buf_add_lit(
+        b, "# HELP millrace_log_fsync_seconds Time of one sync.\n# TYPE millrace_log_fsync_seconds histogram\n");
     write_histogram(b, "millrace_log_fsync_seconds", "", &m.fsync_us, 1e-6);
-    buf_add_lit(b, "# HELP millrace_log_batch_records Records in one group commit.\n# TYPE millrace_log_batch_records histogram\n");
+    buf_add_lit(b, "# HELP millrace_log_batch_records Records in one group commit.\n# TYPE millrace_log_batch_records "
+                   "histogram\n");
     write_histogram(b, "millrace_log_batch_records", "", &m.batch_records, 1);
 }
 
 void metrics_write_server(struct buf *b)
 {
-    write_number(b, "clock_offset_seconds", "gauge", "Server time less wall time.", (double)clock_offset_from_wall_ms() / 1000);
+    write_number(
+        b, "clock_offset_seconds", "gauge", "Server time less wall time.", (double)clock_offset_from_wall_ms() / 1000);
     write_operations(b);
     write_errors(b);
     write_fronts(b);

@@ -17,12 +17,12 @@ enum {
 
 struct metrics_object {
     char name[96], account[16], region[40];
-    uint64_t activity;                      /* decides who is listed */
-    int64_t values[METRICS_VALUES_MAX];     /* in the order of the service's metric names */
+    uint64_t activity;                  /* decides who is listed */
+    int64_t values[METRICS_VALUES_MAX]; /* in the order of the service's metric names */
 };
 struct metrics_writer {
-    struct slice filter;                    /* exact name, or with * at the end; none: the busiest */
-    struct metrics_object *objects;         /* a min-heap by activity once full */
+    struct slice filter;            /* exact name, or with * at the end; none: the busiest */
+    struct metrics_object *objects; /* a min-heap by activity once full */
     size_t count;
     uint64_t objects_seen;
     int64_t totals[METRICS_VALUES_MAX];
@@ -31,9 +31,9 @@ struct metrics_writer {
 void metrics_writer_init(struct metrics_writer *w, struct slice filter);
 void metrics_writer_deinit(struct metrics_writer *w);
 void metrics_add_object(struct metrics_writer *w, const struct metrics_object *o);
-struct metric_row {     /* a service's rows; values in the same order */
-    const char *name;   /* "sqs_messages_visible" */
-    const char *kind;   /* "gauge", "counter" */
+struct metric_row {   /* a service's rows; values in the same order */
+    const char *name; /* "sqs_messages_visible" */
+    const char *kind; /* "gauge", "counter" */
     const char *help;
 };
 /* The objects of all services: rows of the service whose objects these are (service.h metric_rows). */

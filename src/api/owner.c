@@ -26,8 +26,8 @@ struct own_task {
 };
 
 struct owner_private {
-    _Atomic int token;               /* 1: held */
-    _Atomic(struct task *) inbox;    /* newest first; reversed when taken */
+    _Atomic int token;            /* 1: held */
+    _Atomic(struct task *) inbox; /* newest first; reversed when taken */
     struct task *deferred, **deferred_end;
     struct heap deadlines;           /* of parked calls */
     uint64_t next_tie;               /* calls with one deadline end in the order they were parked */
@@ -221,8 +221,7 @@ static struct slice gather(const struct record_in *in, struct buf *scratch)
     return slice_of(scratch->data + from, scratch->size - from);
 }
 
-struct error owner_record(
-    struct owner *o, const struct record_in *records, size_t count, bool urgent, lsn_t *ret_lsns)
+struct error owner_record(struct owner *o, const struct record_in *records, size_t count, bool urgent, lsn_t *ret_lsns)
 {
     lsn_t inline_lsns[RECORDS_INLINE_MAX];
     lsn_t *lsns = ret_lsns ? ret_lsns : inline_lsns;
@@ -523,6 +522,8 @@ static void owner_init(uint16_t log)
     heap_init(&p->deadlines);
 }
 
+static void free_owners(void);
+
 struct error owners_open(const struct store_options *options, struct service *const *services, size_t service_count,
     struct arena *arena, struct store **ret_store, struct slice *ret_sentence)
 {
@@ -542,7 +543,11 @@ struct error owners_open(const struct store_options *options, struct service *co
     const struct store_state_ops ops = {
         .apply = replay_apply, .restore = replay_restore, .capture = capture_log, .relocate = relocate_record
     };
-    TRY(store_open(options, &ops, arena, &all.store, ret_sentence));
+    struct error e = store_open(options, &ops, arena, &all.store, ret_sentence);
+    if (failed(e)) {
+        free_owners(); /* what was replayed before the damage, too */
+        return e;
+    }
     for (uint16_t log = 0; log < LOG_COUNT; log++) {
         all.owners[log].store = all.store;
         all.owners[log].is_replaying = false;

@@ -31,7 +31,8 @@ struct owner {
 void owner_submit(struct owner *o, struct task *t);
 /* The owner of a log. Any thread. */
 struct owner *owner_of(uint16_t log);
-uint16_t owner_log_of(struct slice account, struct slice region, struct slice name); /* hash mod LOG_COUNT; stable for ever */
+uint16_t owner_log_of(
+    struct slice account, struct slice region, struct slice name); /* hash mod LOG_COUNT; stable for ever */
 
 /* Within a task: append and apply. ret_lsns may be NULL when count <= 16. On failure nothing was applied. */
 struct error owner_record(struct owner *o, const struct record_in *records, size_t count, bool urgent, lsn_t *ret_lsns);
@@ -49,7 +50,7 @@ struct service;
 struct error owners_open(const struct store_options *options, struct service *const *services, size_t service_count,
     struct arena *arena, struct store **ret_store, struct slice *ret_sentence);
 void owners_close(bool snapshot); /* no task may be running or queued; closes the store */
-void owners_abandon(void); /* the same without any I/O: a simulated crash */
+void owners_abandon(void);        /* the same without any I/O: a simulated crash */
 /* Takes a parked call out of its list; false if it is not parked. Within a task. */
 bool owner_unpark(struct owner *o, struct call *c);
 /* Runs `resume` of every service at every owner, after replay and before the first request. */

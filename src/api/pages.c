@@ -82,9 +82,7 @@ static void job_end(struct metrics_job *job)
 
 static void reply_text(struct stream *s, int status, struct slice type, struct slice lines, struct buf *body)
 {
-    const struct http_reply reply = {
-        .status = status, .content_type = type, .header_lines = lines, .body_buf = body
-    };
+    const struct http_reply reply = { .status = status, .content_type = type, .header_lines = lines, .body_buf = body };
     stream_reply(s, &reply);
 }
 
@@ -135,7 +133,9 @@ static void serve_metrics(struct stream *s)
     job->stream = s;
     if (!jobs_add(job)) {
         free(job);
-        const struct http_reply reply = { .status = 503, .content_type = SLICE("text/plain"), .header_lines = SLICE("Retry-After: 1\r\n"),
+        const struct http_reply reply = { .status = 503,
+            .content_type = SLICE("text/plain"),
+            .header_lines = SLICE("Retry-After: 1\r\n"),
             .body = SLICE("Too many ask for metrics at the same time.\n") };
         stream_reply(s, &reply);
         return;
@@ -206,7 +206,8 @@ void pages_serve(struct stream *s, const struct gateway_options *o)
     struct buf lines;
     buf_init(&lines);
     if (!gateway_origin(&s->request, o, &lines)) {
-        const struct http_reply reply = { .status = 403, .content_type = SLICE("text/plain"),
+        const struct http_reply reply = { .status = 403,
+            .content_type = SLICE("text/plain"),
             .body = SLICE("Requests from this web origin are not allowed.\n") };
         stream_reply(s, &reply);
     } else if (s->request.method == HTTP_OPTIONS) {

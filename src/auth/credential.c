@@ -85,6 +85,7 @@ void caller_anonymous(struct caller *ret_caller)
 /* ---- a credentials file ----------------------------------------------------------------------------------------- */
 
 struct loader {
+    const struct sys_files *files;
     const char *path;
     struct arena *arena;
     struct slice *ret_sentence;
@@ -209,31 +210,31 @@ static struct error read_open_file(struct loader *l, struct sys_file *f, struct 
     uint32_t mode;
     uint64_t size;
     size_t got;
-    TRY(sys->file.mode(f, &mode));
+    TRY(l->files->mode(f, &mode));
     if (mode & 077)
         return REFUSE(l, "%s: holds secrets but others may use it (mode %04o); expected mode 0600.", l->path, mode);
-    TRY(sys->file.size(f, &size));
+    TRY(l->files->size(f, &size));
     if (size > CREDENTIAL_FILE_BYTES_MAX)
         return REFUSE(l, "%s: larger than %d bytes.", l->path, CREDENTIAL_FILE_BYTES_MAX);
     if (!arena_room(l->arena, (size_t)size))
         return REFUSE(l, "%s: does not fit in the memory for credentials.", l->path);
     char *text = arena_alloc(l->arena, (size_t)size);
-    TRY(sys->file.read(f, 0, text, (size_t)size, &got));
+    TRY(l->files->read(f, 0, text, (size_t)size, &got));
     *ret_text = slice_of(text, got);
     return OK;
 }
 
-struct error credential_set_load(
-    const char *path, struct arena *arena, struct credential_set **ret_set, struct slice *ret_sentence)
+struct error credential_set_load_from(const struct sys_files *files, const char *path, struct arena *arena,
+    struct credential_set **ret_set, struct slice *ret_sentence)
 {
-    struct loader l = { .path = path, .arena = arena, .ret_sentence = ret_sentence };
+    struct loader l = { .files = files, .path = path, .arena = arena, .ret_sentence = ret_sentence };
     struct sys_file *f;
     struct slice text;
     *ret_sentence = SLICE_NONE;
-    struct error e = sys->file.open(path, SYS_OPEN_READ, &f);
+    struct error e = files->open(path, SYS_OPEN_READ, &f);
     if (!failed(e)) {
         e = read_open_file(&l, f, &text);
-        sys->file.close(f);
+        files->close(f);
     }
     if (failed(e)) {
         if (slice_is_none(*ret_sentence))
@@ -244,4 +245,10 @@ struct error credential_set_load(
     TRY(read_lines(&l, text, set));
     *ret_set = set;
     return OK;
+}
+
+struct error credential_set_load(
+    const char *path, struct arena *arena, struct credential_set **ret_set, struct slice *ret_sentence)
+{
+    return credential_set_load_from(&sys->file, path, arena, ret_set, ret_sentence);
 }

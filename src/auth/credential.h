@@ -6,8 +6,8 @@
  * '#' comments; 0600 or the load is refused with a sentence. The suffix is root, user/.., role/.., assumed-role/.. or
  * federated-user/..; a set lives in the arena it was loaded into. The development set is static.
  *
- * Thread   lookups from any thread without locks: a loaded set is immutable, reload swaps a pointer; old sets are kept
- * until the process ends (a few KiB each, reloads are rare).
+ * Thread   lookups from any thread without locks: a loaded set is immutable, reload swaps a pointer; who finds a credential
+ * copies what it keeps, so an old set may go with its arena when every thread has turned to something else.
  */
 #ifndef MILLRACE_AUTH_CREDENTIAL_H
 #define MILLRACE_AUTH_CREDENTIAL_H
@@ -37,6 +37,10 @@ struct credential_set *credential_set_development(void);
 /* ret_sentence says file, line and what was expected */
 struct error credential_set_load(
     const char *path, struct arena *arena, struct credential_set **ret_set, struct slice *ret_sentence);
+/* From other files than sys's: a server whose data directory is in memory has its credentials on disk. */
+struct sys_files;
+struct error credential_set_load_from(const struct sys_files *files, const char *path, struct arena *arena,
+    struct credential_set **ret_set, struct slice *ret_sentence);
 /* NULL if unknown. Development 12-digit keys are made on the fly into `storage`. */
 const struct credential *credential_find(
     const struct credential_set *set, struct slice access_key, struct credential *storage, struct arena *arena);

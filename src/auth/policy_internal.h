@@ -137,6 +137,6 @@ bool caller_role(const struct caller *caller, struct slice *ret_role);
 bool pattern_matches(
     const struct policy *p, uint32_t pattern, struct slice text, bool is_nocase, const struct policy_request *r);
 /* All parts' literal text; for patterns compiled without wildcards and variables. */
-struct slice pattern_literal(const struct policy *p, uint32_t pattern);
+struct slice pattern_literal(const struct policy *p, uint32_t index);
 
 #endif

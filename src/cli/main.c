@@ -44,7 +44,8 @@ static int with_config(int argc, char **argv, const char *title, int (*run)(cons
 
 static int run_serve(int argc, char **argv)
 {
-    return with_config(argc, argv, "millrace serve: the server. Ctrl-C or SIGTERM stops it cleanly, SIGHUP reloads.", server_run);
+    return with_config(
+        argc, argv, "millrace serve: the server. Ctrl-C or SIGTERM stops it cleanly, SIGHUP reloads.", server_run);
 }
 
 static int run_doctor(int argc, char **argv)
@@ -104,7 +105,8 @@ static int run_backup(int argc, char **argv)
     if (code == 0)
         code = report(store_verify(argv[0], print_line, NULL), argv[0]);
     if (code == 0)
-        printf("%s holds a verified copy of %s; start on it with millrace serve --data-dir %s\n", argv[0], config.data_dir, argv[0]);
+        printf("%s holds a verified copy of %s; start on it with millrace serve --data-dir %s\n", argv[0],
+            config.data_dir, argv[0]);
     return code;
 }
 
@@ -123,7 +125,8 @@ static const struct command commands[] = {
     { "serve", "[OPTIONS]", "run the server (millrace serve --help lists the options)", run_serve },
     { "doctor", "[OPTIONS]", "check disk, limits, clock and data directory", run_doctor },
     { "log", "dump|verify DIR", "print every record of a data directory; check every checksum", run_log },
-    { "backup", "TO-DIR [OPTIONS]", "copy a data directory and verify the copy; a restore is a start on it", run_backup },
+    { "backup", "TO-DIR [OPTIONS]", "copy a data directory and verify the copy; a restore is a start on it",
+        run_backup },
     { "version", "", "print the version", run_version },
     { "help", "", "print this", run_help },
 };

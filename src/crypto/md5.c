@@ -30,6 +30,7 @@ static inline void store_le32(uint8_t *at, uint32_t word)
 
 /* The 64 steps of one block: round, constant floor(2^32 |sin(step)|), and rotation as in RFC 1321 3.4. Long, but one
  * table. */
+// NOLINTNEXTLINE(readability-function-size)
 static void md5_blocks(struct md5_state *s, const uint8_t *at, size_t count)
 {
     uint32_t a = s->a, b = s->b, c = s->c, d = s->d;

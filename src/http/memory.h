@@ -29,7 +29,7 @@ struct pool {
 void pool_init(struct pool *p, size_t block_bytes);
 void pool_deinit(struct pool *p);
 void *pool_take(struct pool *p); /* not zeroed */
-void pool_give(struct pool *p, void *block);
+void pool_give(struct pool *p, void *given);
 
 struct budget {
     _Atomic uint64_t held;

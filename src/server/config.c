@@ -17,8 +17,14 @@ struct option_row {
 };
 
 static const struct option_row rows[] = {
-#define OPTION(field, kind, name, default_value, value, help, ...)                                                     \
-    { name, OPTION_##kind, offsetof(struct config, field), default_value, value, help, __VA_ARGS__ },
+#define OPTION(member, type, text, standard, shown, words, ...)                                                        \
+    { .name = text,                                                                                                    \
+        .kind = OPTION_##type,                                                                                         \
+        .offset = offsetof(struct config, member),                                                                     \
+        .default_value = standard,                                                                                     \
+        .value = shown,                                                                                                \
+        .help = words,                                                                                                 \
+        ##__VA_ARGS__ },
 #include "server/config.def"
 #undef OPTION
 };
@@ -49,7 +55,8 @@ static const char *keep(struct arena *a, struct slice s)
     return text;
 }
 
-static struct error set_texts(struct texts *t, struct slice value, const struct option_row *row, struct arena *a, struct slice *ret_sentence)
+static struct error set_texts(
+    struct texts *t, struct slice value, const struct option_row *row, struct arena *a, struct slice *ret_sentence)
 {
     while (!slice_is_none(value)) {
         struct slice item = slice_trim(slice_cut(&value, ','));
@@ -68,7 +75,8 @@ static struct error set_flag(
     static const struct {
         const char *word;
         bool means;
-    } words[] = { { "true", true }, { "1", true }, { "on", true }, { "false", false }, { "0", false }, { "off", false } };
+    } words[] = { { "true", true }, { "1", true }, { "on", true }, { "false", false }, { "0", false },
+        { "off", false } };
     for (size_t i = 0; i < ARRAY_COUNT(words); i++) {
         if (slice_equal(value, slice_str(words[i].word))) {
             *flag = words[i].means;
@@ -174,7 +182,8 @@ static struct error load_file(const char *path, struct arena *a, struct config *
     struct error e = sys->file.read(f, 0, text, CONFIG_FILE_BYTES_MAX, &size);
     sys->file.close(f);
     if (failed(e) || size == CONFIG_FILE_BYTES_MAX)
-        return complain(a, ret_sentence, "config: cannot read \"%s\" (at most %d bytes)", path, CONFIG_FILE_BYTES_MAX - 1);
+        return complain(
+            a, ret_sentence, "config: cannot read \"%s\" (at most %d bytes)", path, CONFIG_FILE_BYTES_MAX - 1);
     return config_parse_file(slice_of(text, size), a, config, ret_sentence);
 }
 
@@ -196,7 +205,8 @@ static struct error load_environment(struct arena *a, struct config *config, str
 }
 
 /* --name value, --name=value, --flag */
-static struct error load_flags(int argc, char **argv, bool only_config, const char **ret_file, struct arena *a, struct config *config, struct slice *ret_sentence)
+static struct error load_flags(int argc, char **argv, bool only_config, const char **ret_file, struct arena *a,
+    struct config *config, struct slice *ret_sentence)
 {
     bool seen[ARRAY_COUNT(rows)] = { false };
     for (int i = 0; i < argc; i++) {

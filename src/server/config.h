@@ -28,9 +28,11 @@ struct config {
 
 /* argv without the program and the command. Strings live in `arena` or argv. */
 /* ret_config is written on success only. */
-struct error config_load(int argc, char **argv, struct arena *arena, struct config *ret_config, struct slice *ret_sentence);
+struct error config_load(
+    int argc, char **argv, struct arena *arena, struct config *ret_config, struct slice *ret_sentence);
 void config_print_help(void);
 /* The text of a config file over what `config` holds (also the fuzzer's door). */
-struct error config_parse_file(struct slice text, struct arena *arena, struct config *config, struct slice *ret_sentence);
+struct error config_parse_file(
+    struct slice text, struct arena *arena, struct config *config, struct slice *ret_sentence);
 
 #endif

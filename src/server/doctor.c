@@ -89,7 +89,8 @@ static void check_data(const char *dir)
     if (e.code == ERR_NOT_FOUND)
         say(true, "data", "%s is new", dir);
     else
-        say(!failed(e), "data", "%s: %s", dir, failed(e) ? error_text(e) : "every frame and snapshot matches its checksum");
+        say(!failed(e), "data", "%s: %s", dir,
+            failed(e) ? error_text(e) : "every frame and snapshot matches its checksum");
 }
 
 int server_doctor(const struct config *config)

@@ -12,13 +12,13 @@
 
 /* Where to look; tests have trees of their own. */
 struct machine_paths {
-    const char *cgroup_root;  /* "/sys/fs/cgroup" */
-    const char *cgroup_self;  /* "/proc/self/cgroup" */
+    const char *cgroup_root; /* "/sys/fs/cgroup" */
+    const char *cgroup_self; /* "/proc/self/cgroup" */
 };
 extern const struct machine_paths machine_paths_real;
 
-int machine_cores(const struct machine_paths *paths);              /* 1 .. */
-uint64_t machine_memory_limit(const struct machine_paths *paths);  /* bytes; UINT64_MAX: none but the machine's */
-void machine_raise_file_limit(void);                               /* the soft limit becomes the hard one */
+int machine_cores(const struct machine_paths *paths);             /* 1 .. */
+uint64_t machine_memory_limit(const struct machine_paths *paths); /* bytes; UINT64_MAX: none but the machine's */
+void machine_raise_file_limit(void);                              /* the soft limit becomes the hard one */
 
 #endif

@@ -3,21 +3,21 @@
 #include "api/front.h"
 #include "api/gateway.h"
 #include "api/owner.h"
+#include "api/pages.h"
 #include "api/service.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/text.h"
+#include "server/machine.h"
 #include "server/notify.h"
 #include "service/sqs/sqs.h"
 #include "service/sts/sts.h"
 #include "sys/sys.h"
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,8 +28,9 @@ enum {
     EXIT_DISK = 74,
     EXIT_NEWER = 76,
     FUTURE_LOG_MS = 24 * 3600 * 1000, /* a log this far ahead of the clock needs a flag */
-    DRAIN_MS_MAX = 20 * 1000,
-    THREADS_MAX = 64,
+    DRAIN_MS_MAX = 5 * 1000,          /* then slow clients are cut off: whoever supervises us waits 10 s */
+    CREDENTIALS_BYTES_MAX = 8 * MIB,
+    MEMORY_MIB_MIN = 512, /* bodies and journal buffers alone may take most of it: said at the start */
 };
 
 static struct service *const services[] = {
@@ -50,6 +51,12 @@ struct service *const *server_services(size_t *ret_count)
     return services;
 }
 
+/* A set of credentials with its memory, so that a reload can give the old one back. */
+struct credential_home {
+    struct arena arena;
+    struct credential_set *set;
+};
+
 struct server {
     const struct config *config;
     struct arena arena;
@@ -58,6 +65,7 @@ struct server {
     struct http_server *http;
     struct store *store;
     int threads;
+    struct credential_home *credential_home; /* NULL: the development set */
     struct credential_set *_Atomic credentials;
     struct gateway_options gateway;
 };
@@ -96,86 +104,92 @@ static int read_listeners(struct server *s)
             l->address = arena_printf(&s->arena, "127.0.0.1:%.*s", SLICE_ARG(slice_from(l->address, 10)));
         bool is_guarded = *config->accounts && l->tls_cert;
         if (!is_loopback(l->address) && !is_guarded && !config->insecure_dev_anywhere)
-            return refuse(EXIT_USAGE,
-                arena_printf(&s->arena,
-                    "%.*s is not a loopback address: serve it with --accounts FILE and https:// (--tls-cert, --tls-key), or say "
-                    "--insecure-dev-anywhere if everybody who can reach it may do everything",
-                    SLICE_ARG(address)));
+            return refuse(EXIT_USAGE, arena_printf(&s->arena,
+                                          "%.*s is not a loopback address: serve it with --accounts FILE and https:// "
+                                          "(--tls-cert, --tls-key), or say "
+                                          "--insecure-dev-anywhere if everybody who can reach it may do everything",
+                                          SLICE_ARG(address)));
     }
     return 0;
 }
 
-static int load_credentials(struct server *s)
+static void credential_home_free(struct credential_home *home)
 {
-    struct credential_set *set = NULL;
+    if (home)
+        arena_deinit(&home->arena);
+    free(home);
+}
+
+/* On failure the old set stays. */
+static struct error load_credentials(struct server *s, struct arena *sentence_arena, struct slice *ret_sentence)
+{
     if (!*s->config->accounts) {
-        set = credential_set_development();
-    } else {
-        struct slice sentence = SLICE_NONE;
-        if (failed(credential_set_load(s->config->accounts, &s->arena, &set, &sentence)))
-            return refuse(EXIT_USAGE, sentence);
+        atomic_store(&s->credentials, credential_set_development());
+        return OK;
     }
-    atomic_store(&s->credentials, set);
-    return 0;
+    struct credential_home *home = calloc(1, sizeof(*home)), *old = s->credential_home;
+    ASSERT(home);
+    arena_init(&home->arena, CREDENTIALS_BYTES_MAX);
+    struct error e =
+        credential_set_load_from(&sys_real.file, s->config->accounts, &home->arena, &home->set, ret_sentence);
+    if (failed(e)) {
+        *ret_sentence = arena_copy(sentence_arena, *ret_sentence);
+        credential_home_free(home);
+        return e;
+    }
+    s->credential_home = home;
+    atomic_store(&s->credentials, home->set);
+    if (old)
+        fronts_pass_turn(); /* after it nobody looks into the old set */
+    credential_home_free(old);
+    return OK;
 }
 
 /* ---- start -------------------------------------------------------------------------------------------------------------- */
 
-static void raise_file_limit(void)
+static enum store_durability durability_of(const struct config *config)
 {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
+    static const char *const names[] = {
+        [DURABILITY_FSYNC] = "fsync", [DURABILITY_OS] = "os", [DURABILITY_MEMORY] = "memory"
+    };
+    size_t i = 0;
+    while (strcmp(names[i], config->durability) != 0) /* one of them: config.def */
+        i++;
+    return (enum store_durability)i;
 }
 
-/* Cores this process may use: affinity, and the quota of its cgroup (v2). */
-static int usable_cores(void)
+/* The data directory is in memory; clocks and entropy are as ever. */
+static void use_memory_files(void)
 {
-    cpu_set_t set;
-    int cores = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
-    FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re");
-    long long quota, period;
-    if (f && fscanf(f, "%lld %lld", &quota, &period) == 2 && period > 0) {
-        int allowed = (int)((quota + period - 1) / period);
-        if (allowed >= 1 && allowed < cores)
-            cores = allowed;
-    }
-    if (f)
-        fclose(f);
-    return cores < THREADS_MAX ? cores : THREADS_MAX;
+    static struct sys memory;
+    memory = sys_memory;
+    memory.clock = sys_real.clock;
+    memory.entropy = sys_real.entropy;
+    sys = &memory;
 }
 
-static int parse_durability(const struct config *config, enum store_durability *ret)
+static int store_exit_code(struct error e)
 {
-    static const char *const names[] = { "fsync", "os", "memory" };
-    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
-        if (slice_equal(slice_str(names[i]), slice_str(config->durability))) {
-            *ret = (enum store_durability)i;
-            return 0;
-        }
-    }
-    return refuse(EXIT_USAGE, SLICE("--durability is one of fsync, os, memory"));
+    static const struct {
+        uint32_t error;
+        int code;
+    } codes[] = { { ERR_LOCKED, EXIT_IN_USE }, { ERR_NEWER_FORMAT, EXIT_NEWER }, { ERR_CORRUPT, EXIT_DAMAGED } };
+    for (size_t i = 0; i < ARRAY_COUNT(codes); i++)
+        if (codes[i].error == e.code)
+            return codes[i].code;
+    return EXIT_DISK;
 }
 
 static int open_store(struct server *s)
 {
     const struct config *config = s->config;
-    struct store_options options = { .dir = config->data_dir,
+    const struct store_options options = { .dir = config->data_dir,
+        .durability = durability_of(config),
         .segment_bytes = (uint64_t)config->segment_mib * MIB,
         .snapshot_bytes = (uint64_t)config->snapshot_mib * MIB,
         .threads = true };
-    int code = parse_durability(config, &options.durability);
-    if (code)
-        return code;
-    if (options.durability == DURABILITY_MEMORY) {
-        static struct sys memory;
-        memory = sys_memory;
-        memory.clock = sys_real.clock;
-        memory.entropy = sys_real.entropy;
-        sys = &memory;
-    }
+    if (options.durability == DURABILITY_MEMORY)
+        use_memory_files();
     uint64_t seed[2];
     sys->entropy(seed, sizeof(seed));
     map_set_seed(seed[0], seed[1]);
@@ -184,19 +198,17 @@ static int open_store(struct server *s)
     struct slice sentence = SLICE("the data directory cannot be opened");
     struct error e = owners_open(&options, list, count, &s->arena, &s->store, &sentence);
     if (failed(e))
-        return refuse(e.code == ERR_LOCKED             ? EXIT_IN_USE
-                      : e.code == ERR_NEWER_FORMAT     ? EXIT_NEWER
-                      : e.code == ERR_CORRUPT          ? EXIT_DAMAGED
-                                                       : EXIT_DISK,
-            sentence);
+        return refuse(store_exit_code(e), sentence);
     int64_t ahead = (int64_t)owners_latest_record_ms() - sys->clock.wall_ms();
-    if (ahead > FUTURE_LOG_MS && !config->accept_future_log)
+    if (ahead > FUTURE_LOG_MS && !config->accept_future_log) {
+        owners_close(false);
         return refuse(EXIT_USAGE,
             arena_printf(&s->arena,
-                "the newest record is %lld seconds ahead of this machine's clock: set the clock, or start with --accept-future-log",
+                "the newest record is %lld seconds ahead of this machine's clock: set the clock, or start with "
+                "--accept-future-log",
                 (long long)ahead / 1000));
+    }
     clock_start(owners_latest_record_ms());
-    owners_resume();
     return 0;
 }
 
@@ -208,8 +220,11 @@ static int open_http(struct server *s)
         .max_connections = (size_t)s->config->max_connections,
         .handler = front_handler };
     struct slice sentence = SLICE("the address cannot be used");
-    if (failed(http_server_open(&options, &s->http, &sentence)))
-        return refuse(EXIT_IN_USE, sentence);
+    struct error e = http_server_open(&options, &s->http, &sentence);
+    if (failed(e)) {
+        owners_close(false);
+        return refuse(e.code == ERR_CONFIG ? EXIT_USAGE : EXIT_IN_USE, sentence);
+    }
     s->gateway = (struct gateway_options){ .credentials = &s->credentials,
         .clock_window_s = s->config->clock_window_s,
         .public_url = *s->config->public_url ? slice_str(s->config->public_url) : SLICE_NONE,
@@ -224,24 +239,49 @@ static int open_http(struct server *s)
     return 0;
 }
 
-static void print_welcome(const struct server *s)
+static struct slice url_of(struct server *s, size_t index)
 {
-    char url[160];
-    const struct http_listener_options *l = &s->listeners[0];
+    const struct http_listener_options *l = &s->listeners[index];
     struct slice host = l->address;
     while (host.size && host.data[host.size - 1] != ':')
         host.size--;
-    snprintf(url, sizeof(url), "%s://%.*s%u", l->tls_cert ? "https" : "http", SLICE_ARG(host), http_server_port(s->http, 0));
-    printf("millrace %s is ready at %s (data in %s, durability %s)\n", MILLRACE_VERSION, url,
-        slice_equal(slice_str(s->config->durability), SLICE("memory")) ? "memory" : s->config->data_dir, s->config->durability);
+    return arena_printf(
+        &s->arena, "%s://%.*s%u", l->tls_cert ? "https" : "http", SLICE_ARG(host), http_server_port(s->http, index));
+}
+
+static void print_welcome(struct server *s)
+{
+    bool is_memory = durability_of(s->config) == DURABILITY_MEMORY;
+    struct slice url = url_of(s, 0);
+    printf("millrace %s is ready at %.*s", MILLRACE_VERSION, SLICE_ARG(url));
+    for (size_t i = 1; i < s->listener_count; i++)
+        printf(" and %.*s", SLICE_ARG(url_of(s, i)));
+    printf(" (data in %s, durability %s)\n", is_memory ? "memory" : s->config->data_dir, s->config->durability);
     if (!*s->config->accounts) {
+        static const char *const examples[] = { "create-queue --queue-name hello",
+            "send-message --message-body 'Hello, millrace'", "receive-message" };
         printf("Credentials for development: access key \"test\", secret \"test\" (account 000000000000)\n\n");
-        printf("  export AWS_ENDPOINT_URL=%s AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1\n", url);
-        printf("  aws --endpoint-url %s sqs create-queue --queue-name hello\n", url);
-        printf("  aws --endpoint-url %s sqs send-message --queue-url %s/000000000000/hello --message-body 'Hello, millrace'\n", url, url);
-        printf("  aws --endpoint-url %s sqs receive-message --queue-url %s/000000000000/hello\n", url, url);
+        printf("  export AWS_ENDPOINT_URL=%.*s AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test "
+               "AWS_DEFAULT_REGION=us-east-1\n",
+            SLICE_ARG(url));
+        for (size_t i = 0; i < ARRAY_COUNT(examples); i++) {
+            printf("  aws --endpoint-url %.*s sqs %s", SLICE_ARG(url), examples[i]);
+            if (i > 0)
+                printf(" --queue-url %.*s/000000000000/hello", SLICE_ARG(url));
+            printf("\n");
+        }
     }
     fflush(stdout);
+    log_event(LOG_INFO, "started", "version=%s listeners=%zu threads=%d durability=%s", MILLRACE_VERSION,
+        s->listener_count, s->threads, s->config->durability);
+}
+
+static void warn_of_limits(void)
+{
+    uint64_t limit = machine_memory_limit(&machine_paths_real);
+    if (limit < MEMORY_MIB_MIN * (uint64_t)MIB)
+        log_event(LOG_WARN, "little_memory", "limit_mib=%llu wanted_mib=%d", (unsigned long long)(limit / MIB),
+            MEMORY_MIB_MIN);
 }
 
 /* ---- life and end --------------------------------------------------------------------------------------------------------- */
@@ -260,9 +300,14 @@ static void reload(struct server *s)
 {
     notify_systemd("RELOADING=1");
     http_server_reload_tls(s->http);
-    if (*s->config->accounts)
-        load_credentials(s); /* on failure it says why and the old set stays */
-    log_event(LOG_INFO, "reloaded", "accounts=%s", s->config->accounts);
+    struct arena arena;
+    struct slice sentence = SLICE_NONE;
+    arena_init(&arena, 64 * KIB);
+    if (failed(load_credentials(s, &arena, &sentence)))
+        log_event(LOG_ERROR, "credentials_reload_failed", "reason=%s", LOG_QUOTED(sentence));
+    else if (*s->config->accounts)
+        log_event(LOG_INFO, "credentials_reloaded", "file=%s", LOG_QUOTED(slice_str(s->config->accounts)));
+    arena_deinit(&arena);
     notify_systemd("READY=1");
 }
 
@@ -305,35 +350,63 @@ static void run_until_signal(struct server *s, sigset_t *signals)
     drain(s, signals);
 }
 
+static void set_log_level(const struct config *config)
+{
+    static const char *const levels[] = { "debug", "info", "warn", "error" };
+    for (size_t i = 0; i < ARRAY_COUNT(levels); i++)
+        if (!strcmp(levels[i], config->log_level))
+            log_set_level((enum log_level)i);
+}
+
+static int open_all(struct server *s)
+{
+    struct slice sentence = SLICE_NONE;
+    int code = read_listeners(s);
+    if (code == 0 && failed(load_credentials(s, &s->arena, &sentence)))
+        code = refuse(EXIT_USAGE, sentence);
+    code = code ? code : open_store(s);
+    code = code ? code : open_http(s);
+    return code;
+}
+
+/* Threads first, then who they worked for: reactors, the calls they left, the store with its threads, what those could
+ * still wake. */
+static void close_all(struct server *s)
+{
+    http_server_stop(s->http);
+    fronts_close();
+    owners_close(true);
+    pages_end();
+    fronts_free();
+    http_server_free(s->http);
+    credential_home_free(s->credential_home);
+    arena_deinit(&s->arena);
+}
+
 int server_run(const struct config *config)
 {
     static struct server server; /* one a process; lives until its end */
     struct server *s = &server;
     s->config = config;
     arena_init(&s->arena, 64 * MIB);
-    static const char *const levels[] = { "debug", "info", "warn", "error" };
-    for (size_t i = 0; i < ARRAY_COUNT(levels); i++)
-        if (slice_equal(slice_str(levels[i]), slice_str(config->log_level)))
-            log_set_level((enum log_level)i);
-    sqs_quotas.is_aws = slice_equal(slice_str(config->quotas), SLICE("aws"));
+    set_log_level(config);
+    sqs_quotas.is_aws = !strcmp(config->quotas, "aws");
     sigset_t signals;
     block_signals(&signals);
-    raise_file_limit();
-    s->threads = config->threads > 0 && config->threads <= THREADS_MAX ? (int)config->threads : usable_cores();
-    int code = read_listeners(s);
-    code = code ? code : load_credentials(s);
-    code = code ? code : open_store(s);
-    code = code ? code : open_http(s);
+    machine_raise_file_limit();
+    s->threads = config->threads > 0 ? (int)config->threads : machine_cores(&machine_paths_real);
+    if (s->threads > FRONTS_MAX)
+        s->threads = FRONTS_MAX;
+    warn_of_limits();
+    int code = open_all(s);
     if (code)
         return code;
+    owners_resume();
     http_server_start(s->http);
     print_welcome(s);
     notify_systemd("READY=1");
     run_until_signal(s, &signals);
-    http_server_stop(s->http);
-    fronts_close();
-    http_server_free(s->http);
-    owners_close(true);
+    close_all(s);
     log_event(LOG_INFO, "stopped", "clean=true");
     return 0;
 }

@@ -73,9 +73,13 @@ static void open_frame(struct store *s)
 
 /* The current segment is full and nothing of it is pending: go on in the next one, made in a hurry if the background was
  * not quick enough. */
-static struct error switch_segment(struct store *s)
+static struct error switch_segment(struct store *s, bool urgent)
 {
     if (!s->next) {
+        if (!urgent && !space_for_sends(s)) {
+            s->is_next_wanted = true;
+            return ERROR_OF(ERR_FULL);
+        }
         struct error e = segment_make(s, s->current->number + 1, false, NULL, &s->next);
         if (failed(e))
             return e.code == ERR_FULL ? e : ERROR_SYS(ERR_IO, e.system);
@@ -103,7 +107,7 @@ static void wait_for_disk(struct store *s)
 
 /* Room for `bytes` of records in one frame. A segment is left only when all of it is on disk: so a group is never split over
  * two, and the ring never holds two unwritten places that share memory. */
-static struct error make_room(struct store *s, size_t bytes)
+static struct error make_room(struct store *s, size_t bytes, bool urgent)
 {
     for (;;) {
         size_t need = bytes + (s->frame.bytes ? 0 : FRAME_HEADER_BYTES);
@@ -116,7 +120,7 @@ static struct error make_room(struct store *s, size_t bytes)
         else if (fits)
             return OK;
         else
-            TRY(switch_segment(s));
+            TRY(switch_segment(s, urgent));
     }
 }
 
@@ -174,7 +178,7 @@ struct error store_append(struct store *s, uint16_t log, uint64_t time_ms, const
                  (!urgent && atomic_load_explicit(&s->refuses_sends, memory_order_relaxed))))
         return ERROR_OF(ERR_FULL);
     pthread_mutex_lock(&s->lock);
-    struct error e = make_room(s, bytes);
+    struct error e = make_room(s, bytes, urgent);
     if (failed(e)) {
         pthread_mutex_unlock(&s->lock);
         return e;
@@ -221,7 +225,7 @@ static void add_iovec(struct store *s, struct iovec *parts, int *count, uint64_t
 /* Fills in the header, whose place in the ring was kept free, and writes the frame. No lock: these bytes are ours. */
 static struct error write_frame(struct store *s, const struct pending_frame *f, uint64_t durable)
 {
-    struct iovec parts[2];
+    struct iovec parts[3];
     int count = 0;
     size_t payload = f->bytes - FRAME_HEADER_BYTES;
     add_iovec(s, parts, &count, f->position + FRAME_HEADER_BYTES, payload);
@@ -242,11 +246,14 @@ static struct error write_frame(struct store *s, const struct pending_frame *f, 
     ring_write(s, f->position, &h, sizeof(h));
     s->chain = chain_next(s->chain, crc, f->bytes);
     s->before = f->position + f->bytes;
-    /* Whole pages, so that the kernel never has to read one before it can write: the bytes around the frame are those of the
-     * frame before, which are the same again, and whatever the ring holds after it, which no reader takes for a frame. */
+    /* Whole pages, so that the kernel never has to read one before it can write: the bytes before the frame are those of the
+     * frame before, which are the same again; after it come zeros, not the ring, where others append meanwhile. */
+    static const char zeros[PAGE_BYTES];
     uint64_t from = f->position / PAGE_BYTES * PAGE_BYTES, to = (s->before + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
     count = 0;
-    add_iovec(s, parts, &count, from, (size_t)(to - from));
+    add_iovec(s, parts, &count, from, (size_t)(s->before - from));
+    if (to > s->before)
+        parts[count++] = (struct iovec){ (void *)(uintptr_t)zeros, (size_t)(to - s->before) };
     return sys->file.write(f->segment->file, from - f->segment->number * s->span, parts, count);
 }
 
@@ -303,16 +310,20 @@ struct error store_flush(struct store *s)
     histogram_add(&s->metrics.fsync_us, took_us);
     histogram_add(&s->metrics.batch_records, frame.record_count);
     pthread_cond_broadcast(&s->flushed);
+    void (*call)(void *context) = s->on_durable;
+    void *context = s->on_durable_context;
     pthread_mutex_unlock(&s->lock);
-    if (s->on_durable)
-        s->on_durable(s->on_durable_context);
+    if (call)
+        call(context);
     return OK;
 }
 
 void store_on_durable(struct store *s, void (*call)(void *context), void *context)
 {
+    pthread_mutex_lock(&s->lock); /* the store's own threads may flush already */
     s->on_durable_context = context;
     s->on_durable = call;
+    pthread_mutex_unlock(&s->lock);
 }
 
 void store_kick(struct store *s)

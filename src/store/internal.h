@@ -164,7 +164,7 @@ struct store {
     _Atomic uint64_t unsnapped_bytes;          /* appended since then (or replayed): what a start would replay */
     _Atomic bool refuses_sends, refuses_all;
     _Atomic bool keep_segments;                /* a backup copies */
-    uint64_t space_checked_us;
+    uint64_t space_checked_us, snapshot_failed_us;
 
     void (*on_durable)(void *context);
     void *on_durable_context;
@@ -239,6 +239,8 @@ bool segment_parse_name(const char *name, uint64_t *ret_number);
 
 /* space.c */
 bool space_step(struct store *s); /* with work_lock held */
+bool space_for(const struct store *s, uint64_t bytes); /* are so many bytes free on the disk? */
+bool space_for_sends(const struct store *s);           /* and the reserve for deletes beside another segment? */
 
 /* append.c */
 _Noreturn void store_die(struct store *s, const char *what, struct error e);

@@ -96,6 +96,38 @@ static struct error sync_parent(const struct store *s)
     return e.system == EACCES ? OK : e;
 }
 
+struct strangers {
+    bool has_format, has_others;
+};
+
+static void look_at_name(void *context, const char *name)
+{
+    static const char *const of_a_birth[] = { "lock", "secret", "secret.tmp", "format.tmp", "lost+found" };
+    struct strangers *found = context;
+    if (!strcmp(name, "format")) {
+        found->has_format = true;
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(of_a_birth); i++)
+        if (!strcmp(name, of_a_birth[i]))
+            return;
+    found->has_others |= name[0] != '.';
+}
+
+/* Without `format` a directory is new, or its birth was cut short; with other files in it, it is somebody else's, or ours
+ * and damaged. Nothing is written into it then. */
+static struct error refuse_strangers(struct store *s, struct arena *arena, struct slice *ret_sentence)
+{
+    struct strangers found = { 0 };
+    struct error e = sys->file.list_dir(s->dir, look_at_name, &found);
+    if (failed(e))
+        return say(arena, ret_sentence, e.code, s->dir, "the data directory cannot be read");
+    if (found.has_others && !found.has_format)
+        return say(arena, ret_sentence, ERR_CORRUPT, s->dir,
+            "holds files but no file `format`: this is not a data directory, or one that lost it (then restore a backup)");
+    return OK;
+}
+
 static struct error lock_directory(struct store *s, struct arena *arena, struct slice *ret_sentence)
 {
     struct error e = sys->file.make_dir(s->dir);
@@ -103,6 +135,7 @@ static struct error lock_directory(struct store *s, struct arena *arena, struct 
         e = sync_parent(s);
     if (failed(e) && e.code != ERR_EXISTS)
         return say(arena, ret_sentence, e.code, s->dir, "the data directory cannot be made");
+    TRY(refuse_strangers(s, arena, ret_sentence));
     char path[PATH_BYTES + 64];
     snprintf(path, sizeof(path), "%s/lock", s->dir);
     e = sys->file.open(path, SYS_OPEN_WRITE | SYS_OPEN_CREATE, &s->lock_file);

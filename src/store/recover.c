@@ -176,7 +176,46 @@ static struct error refuse(struct recovery *r, uint32_t code, uint64_t number, u
     return ERROR_OF(code);
 }
 
-/* Opens every segment file and reads its header. An unsound header is tolerated only in the very last one. */
+/* Does the file hold a frame of this segment? Frames carry all that is needed to judge them without a header. */
+static struct error holds_frames(struct store *s, struct sys_file *f, uint64_t number, bool *ret)
+{
+    struct segment g = { .number = number, .file = f };
+    char *bytes;
+    *ret = false;
+    TRY(sys->file.size(f, &g.file_bytes));
+    if (g.file_bytes > s->span)
+        g.file_bytes = s->span;
+    TRY(read_whole(s, &g, &bytes));
+    for (uint64_t offset = SEGMENT_HEADER_BYTES; offset + FRAME_HEADER_BYTES <= g.file_bytes; offset += STORE_RECORD_ALIGN) {
+        struct frame_header h;
+        struct slice payload;
+        memcpy(&h, bytes + offset, sizeof(h));
+        g.generation = h.generation;
+        if (h.magic == FRAME_MAGIC && read_frame(s, &g, bytes, offset, &h, &payload)) {
+            *ret = true;
+            return OK;
+        }
+    }
+    return OK;
+}
+
+/* A segment without a sound header was being made when a process died; its removal may have been undone by a power loss.
+ * Headers are synced before the first frame, so if there is a frame, the header was damaged later. */
+static struct error pass_over(struct recovery *r, struct sys_file *f, uint64_t number)
+{
+    char path[PATH_BYTES + 64];
+    bool has_frames = false;
+    struct error e = holds_frames(r->s, f, number, &has_frames);
+    sys->file.close(f);
+    TRY(e);
+    if (has_frames)
+        return refuse(r, ERR_CORRUPT, number, number * r->s->span, "the segment's header is damaged");
+    segment_path(r->s, number, path);
+    sys->file.remove(path);
+    return OK;
+}
+
+/* Opens every segment file and reads its header. */
 static struct error open_segments(struct recovery *r)
 {
     struct store *s = r->s;
@@ -186,7 +225,6 @@ static struct error open_segments(struct recovery *r)
         uint64_t number = r->numbers[i];
         segment_path(s, number, path);
         struct sys_file *f;
-        bool is_last = i + 1 == r->count;
         TRY(sys->file.open(path, SYS_OPEN_READ, &f));
         static _Alignas(4096) char block[SEGMENT_HEADER_BYTES];
         size_t got = 0;
@@ -195,10 +233,7 @@ static struct error open_segments(struct recovery *r)
         memcpy(&h, block, sizeof(h));
         bool is_sound = !failed(e) && got >= sizeof(h) && segment_header_is_sound(&h) && h.number == number;
         if (!is_sound) {
-            sys->file.close(f);
-            if (!is_last)
-                return refuse(r, ERR_CORRUPT, number, number * s->span, "the segment's header is damaged");
-            sys->file.remove(path); /* being made when the process died: nothing was in it */
+            TRY(pass_over(r, f, number));
             continue;
         }
         if (h.version > FORMAT_VERSION)
@@ -208,13 +243,14 @@ static struct error open_segments(struct recovery *r)
         g->file = f;
         g->file_bytes = h.file_bytes;
         g->is_sealed = true;
-        g->is_newest = i + 2 >= r->count;
         if (h.epoch >= s->epoch)
             s->epoch = h.epoch + 1;
         r->numbers[kept] = number;
         r->headers[kept++] = h;
     }
     r->count = kept;
+    for (size_t i = kept > 2 ? kept - 2 : 0; i < kept; i++)
+        segment_find(s, r->numbers[i])->is_newest = true;
     return OK;
 }
 
@@ -261,6 +297,14 @@ static struct error judge_end(struct recovery *r, size_t index, const struct wal
     return OK;
 }
 
+/* A process that was killed leaves frames that no sync has covered: before anybody is shown what they say, and before a
+ * header seals the segment at its end, they must be durable. Nothing before the tail can be in that state. */
+static struct error sync_tail(const struct recovery *r, size_t index)
+{
+    const struct segment *g = segment_find(r->s, r->numbers[index]);
+    return r->s->options.durability == DURABILITY_FSYNC ? sys->file.sync(g->file) : OK;
+}
+
 static struct error replay_segments(struct recovery *r, size_t from, struct walk_end *tail, size_t *ret_tail_index)
 {
     struct walk_end end = { .before = NO_POSITION };
@@ -293,6 +337,17 @@ static struct error replay_segments(struct recovery *r, size_t from, struct walk
         *tail = end;
         *ret_tail_index = i;
     }
+    return has_tail ? sync_tail(r, *ret_tail_index) : OK;
+}
+
+/* What a header says was before it must be there, unless a snapshot made it superfluous. */
+static struct error check_sealed_are_there(struct recovery *r)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        uint64_t number = r->headers[i].sealed_segment;
+        if (number != NO_POSITION && (number + 1) * r->s->span > r->s->snapshot_from && !segment_find(r->s, number))
+            return refuse(r, ERR_CORRUPT, number, number * r->s->span, "the segment is missing");
+    }
     return OK;
 }
 
@@ -309,14 +364,42 @@ static void drop_empty(struct recovery *r, size_t first)
     }
 }
 
-static struct error start_segment(struct recovery *r, uint64_t number, const struct walk_end *tail, bool has_tail, uint64_t tail_segment)
+/* No frame was walked when a snapshot covers everything: the chain goes on from the last one below, if it is still there. */
+static struct error find_tail_below(
+    struct recovery *r, size_t from, struct walk_end *tail, uint64_t *ret_segment, bool *ret_found)
+{
+    for (size_t i = from; i-- > 0;) {
+        struct segment *g = segment_find(r->s, r->numbers[i]);
+        struct walk_end end = { .before = NO_POSITION };
+        *ret_segment = g->number;
+        *ret_found = true;
+        if (sealed_end(r, i, &tail->position, &tail->chain)) {
+            tail->before = tail->position;
+            return OK;
+        }
+        TRY(segment_walk(r->s, g, NO_POSITION, NULL, NULL, &end));
+        *tail = end;
+        if (end.before != NO_POSITION)
+            return OK;
+    }
+    *ret_found = false;
+    return OK;
+}
+
+static struct error start_segment(
+    struct recovery *r, uint64_t number, const struct walk_end *tail, bool has_tail, uint64_t tail_segment)
 {
     struct store *s = r->s;
+    /* After a crash of the process alone its last frames may be in the page cache only. They were replayed, and the new
+     * header will say that they are durable: so make them that. */
+    struct segment *last = has_tail ? segment_find(s, tail_segment) : NULL;
+    if (last && s->options.durability == DURABILITY_FSYNC)
+        TRY(sys->file.sync(last->file));
     const struct segment_header sealed = { .sealed_segment = has_tail ? tail_segment : NO_POSITION,
-        .sealed_at = tail->position,
-        .sealed_crc = tail->chain };
+        .sealed_at = has_tail ? tail->position : 0,
+        .sealed_crc = has_tail ? tail->chain : 0 };
     TRY(segment_make(s, number, true, &sealed, &s->current));
-    s->chain = has_tail ? tail->chain : 0;
+    s->chain = sealed.sealed_crc;
     s->before = has_tail ? tail->before : 0;
     uint64_t start = number * s->span + SEGMENT_HEADER_BYTES;
     s->ring_from = start;
@@ -342,6 +425,8 @@ struct error recover(struct store *s, struct arena *arena, struct slice *ret_sen
     struct error e = open_segments(&r);
     if (!failed(e))
         e = snapshot_load(s, arena, r.covers, ret_sentence);
+    if (!failed(e))
+        e = check_sealed_are_there(&r);
     while (!failed(e) && from < r.count && (r.numbers[from] + 1) * s->span <= s->snapshot_from) {
         uint64_t at, chain;
         struct segment *g = segment_find(s, r.numbers[from]);
@@ -355,13 +440,16 @@ struct error recover(struct store *s, struct arena *arena, struct slice *ret_sen
         e = replay_segments(&r, from, &tail, &tail_index);
     if (!failed(e)) {
         bool has_tail = tail.before != NO_POSITION;
+        tail_index = has_tail ? tail_index : from - 1; /* from may be 0: then all are empty */
         uint64_t tail_segment = has_tail ? r.numbers[tail_index] : 0;
-        /* A snapshot that covers everything leaves no tail to walk: the last segment it lies in is the tail then. */
-        drop_empty(&r, has_tail ? tail_index + 1 : from);
+        if (!has_tail)
+            e = find_tail_below(&r, from, &tail, &tail_segment, &has_tail);
+        drop_empty(&r, tail_index + 1);
         uint64_t number = found.count ? last + 1 : 0, snapshot = s->snapshot_from / s->span + 1;
         if (s->snapshot_number && number < snapshot)
             number = snapshot; /* positions are never used twice, whatever files are gone */
-        e = start_segment(&r, number, &tail, has_tail, tail_segment);
+        if (!failed(e))
+            e = start_segment(&r, number, &tail, has_tail, tail_segment);
     }
     log_event(LOG_INFO, "log_replayed", "records=%llu segments=%zu", (unsigned long long)r.applied, r.count);
     segment_walk_end(s);

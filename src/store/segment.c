@@ -81,6 +81,8 @@ void segment_forget(struct store *s, struct segment *g)
     free(g);
 }
 
+enum { ROOMY_SEGMENTS = 8 }; /* as much free space as nobody takes away while a segment is filled */
+
 /* ---- files ------------------------------------------------------------------------------------------------------------------ */
 
 struct error fill_zero(struct sys_file *f, uint64_t from, uint64_t to)
@@ -140,9 +142,12 @@ static struct error open_segment_file(struct store *s, uint64_t number, bool is_
         return OK;
     }
     TRY(sys->file.open(path, SYS_OPEN_WRITE | SYS_OPEN_CREATE, ret_file));
-    struct error e = is_small ? fill_zero(*ret_file, 0, SEGMENT_FIRST_BYTES) : OK;
-    if (failed(e))
-        sys->file.close(*ret_file); /* without a header it counts as empty: the next start removes it */
+    /* In a hurry and with room in plenty it is filled as it is used; else a full disk must show here, not in a frame. */
+    struct error e = is_small || !space_for(s, ROOMY_SEGMENTS * s->span) ? fill_zero(*ret_file, 0, *ret_bytes) : OK;
+    if (failed(e)) {
+        sys->file.close(*ret_file);
+        sys->file.remove(path);
+    }
     return e;
 }
 
@@ -167,11 +172,13 @@ struct error segment_make(struct store *s, uint64_t number, bool is_small, const
     memset(block, 0, sizeof(block));
     memcpy(block, &h, sizeof(h));
     const struct iovec part = { block, sizeof(block) };
-    struct error e = sys->file.write(f, 0, &part, 1);
+    /* The name first: were the header durable and the renaming of a spare not, a power loss would bring the segment back
+     * that the spare once was, with a header that is not its own. */
+    struct error e = sync_dir(s);
+    if (!failed(e))
+        e = sys->file.write(f, 0, &part, 1);
     if (!failed(e))
         e = sync_file(s, f);
-    if (!failed(e))
-        e = sync_dir(s);
     if (failed(e)) {
         sys->file.close(f);
         return e;

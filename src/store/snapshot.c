@@ -181,7 +181,7 @@ struct error snapshot_take(struct store *s)
     snapshot_path(s, s->snapshot_number, old);
     uint64_t replay_from = atomic_load(&s->end);
     s->snapshot_end_seen = replay_from;
-    atomic_store(&s->unsnapped_bytes, 0);
+    uint64_t unsnapped = atomic_exchange(&s->unsnapped_bytes, 0);
     struct output o = { 0 };
     buf_init(&o.buffer);
     sys->file.remove(temporary);
@@ -197,6 +197,7 @@ struct error snapshot_take(struct store *s)
         e = sys->file.sync_dir(s->dir);
     if (failed(e)) {
         log_event(LOG_WARN, "snapshot_failed", "error=\"%s\" errno=%d", error_text(e), e.system);
+        atomic_fetch_add(&s->unsnapped_bytes, unsnapped); /* still to be replayed: the next try is due */
         sys->file.remove(temporary);
         return e;
     }
@@ -307,6 +308,18 @@ static void find_newest(void *context, const char *name)
         *newest = number;
 }
 
+/* A power loss may bring back what was removed when its successor came. */
+static void remove_older(void *context, const char *name)
+{
+    const struct store *s = context;
+    char path[PATH_BYTES + 64];
+    uint64_t number;
+    if (!snapshot_parse_name(name, &number) || number >= s->snapshot_number)
+        return;
+    snapshot_path(s, number, path);
+    sys->file.remove(path);
+}
+
 static struct error open_input(const char *path, struct input *in)
 {
     *in = (struct input){ 0 };
@@ -333,7 +346,7 @@ struct error snapshot_load(struct store *s, struct arena *arena, lsn_t covers[LO
     }
     s->snapshot_from = h.replay_from;
     s->snapshot_end_seen = h.replay_from;
-    return OK;
+    return sys->file.list_dir(s->dir, remove_older, s);
 }
 
 struct error snapshot_check_file(const char *path, void (*emit)(void *, struct slice), void *context, uint64_t *ret_replay_from)

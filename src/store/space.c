@@ -1,15 +1,30 @@
 /* space.c: segments ahead, segments freed, segments cleaned, and what the disk has left. One bounded piece a step. */
 #include "store/internal.h"
 #include "base/log.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 enum {
     SPACE_CHECK_US = 500 * 1000,
-    RESERVE_SENDS_SEGMENTS = 3, /* below this much free space new data is refused ... */
-    RESERVE_ALL_SEGMENTS = 1,   /* ... and below this everything */
+    SNAPSHOT_RETRY_US = 1000 * 1000,
+    RESERVE_SENDS_SEGMENTS = 3,   /* below this much free space new data is refused ... */
+    RESERVE_ALL_BYTES = 64 * KIB, /* ... and with less room than this in segments everything */
 };
 
 /* ---- the disk ------------------------------------------------------------------------------------------------------------------ */
+
+/* Files go on after their names were removed, but nobody will find what they hold: better not to promise any more. */
+static void check_directory(struct store *s)
+{
+    char path[PATH_BYTES + 64];
+    struct sys_file *f;
+    snprintf(path, sizeof(path), "%s/lock", s->dir);
+    struct error e = sys->file.open(path, SYS_OPEN_READ, &f);
+    if (!failed(e))
+        sys->file.close(f);
+    else if (e.code == ERR_NOT_FOUND)
+        store_die(s, "finding the data directory again (was it removed?)", e);
+}
 
 static void check_disk(struct store *s)
 {
@@ -17,12 +32,17 @@ static void check_disk(struct store *s)
     if (s->space_checked_us && now < s->space_checked_us + SPACE_CHECK_US)
         return;
     s->space_checked_us = now;
+    check_directory(s);
     if (failed(sys->file.free_bytes(s->dir, &free_bytes, &total)))
         return;
-    s->metrics.free_disk_bytes = free_bytes;
-    /* spares are room that is ours already */
+    /* spares are room that is ours already; what is left of the segments in use is for deletes */
     uint64_t have = free_bytes + (uint64_t)s->spare_count * s->span;
-    bool refuse_sends = have < RESERVE_SENDS_SEGMENTS * s->span, refuse_all = have < RESERVE_ALL_SEGMENTS * s->span / 2;
+    pthread_mutex_lock(&s->lock);
+    s->metrics.free_disk_bytes = free_bytes;
+    uint64_t room = s->current->number * s->span + s->current->file_bytes - atomic_load(&s->end);
+    room += s->next ? s->next->file_bytes : 0;
+    pthread_mutex_unlock(&s->lock);
+    bool refuse_sends = have < RESERVE_SENDS_SEGMENTS * s->span, refuse_all = have + room < RESERVE_ALL_BYTES;
     if (refuse_sends != atomic_load(&s->refuses_sends))
         log_event(refuse_sends ? LOG_ERROR : LOG_INFO, refuse_sends ? "disk_full" : "disk_has_room", "free_bytes=%llu",
             (unsigned long long)free_bytes);
@@ -31,6 +51,17 @@ static void check_disk(struct store *s)
 }
 
 /* ---- ahead ---------------------------------------------------------------------------------------------------------------------- */
+
+bool space_for(const struct store *s, uint64_t bytes)
+{
+    uint64_t free_bytes, total;
+    return failed(sys->file.free_bytes(s->dir, &free_bytes, &total)) || free_bytes >= bytes;
+}
+
+bool space_for_sends(const struct store *s)
+{
+    return space_for(s, (RESERVE_SENDS_SEGMENTS + 1) * s->span);
+}
 
 static bool prepare_next(struct store *s)
 {
@@ -41,10 +72,11 @@ static bool prepare_next(struct store *s)
     pthread_mutex_unlock(&s->lock);
     if (!is_wanted)
         return false;
-    if (s->spare_count == 0 && failed(spare_make(s))) {
+    if (s->spare_count == 0 && (!space_for(s, s->span) || failed(spare_make(s)))) {
         s->space_checked_us = 0;
         return false;
     }
+    s->space_checked_us = 0; /* the free space changed by a whole segment */
     /* Under the lock: an append in a hurry makes the same segment, and only one may. The file is ready, so this is quick. */
     pthread_mutex_lock(&s->lock);
     struct error e = OK;
@@ -142,6 +174,8 @@ static struct segment *choose_to_clean(struct store *s)
         }
     }
     double bound = live_bytes > 2.0 * (double)s->span ? live_bytes : 2.0 * (double)s->span;
+    if (atomic_load(&s->refuses_sends)) /* a full disk needs what garbage there is */
+        bound = (double)s->span;
     return garbage_bytes > bound ? best : NULL;
 }
 
@@ -182,13 +216,37 @@ static bool clean_one(struct store *s)
 
 /* ---- one step ---------------------------------------------------------------------------------------------------------------------- */
 
+/* On a full disk: is a segment dead that only the lack of a newer snapshot keeps? */
+static bool snapshot_would_free(struct store *s)
+{
+    if (!atomic_load(&s->refuses_sends))
+        return false;
+    pthread_mutex_lock(&s->lock);
+    uint64_t current = s->current->number;
+    pthread_mutex_unlock(&s->lock);
+    for (uint64_t n = s->snapshot_from / s->span; n < current; n++) {
+        const struct segment *g = segment_find(s, n);
+        if (g && g->is_sealed && atomic_load(&((struct segment *)(uintptr_t)g)->live) <= 0)
+            return true;
+    }
+    return false;
+}
+
+static bool wants_snapshot(struct store *s)
+{
+    if (s->snapshot_failed_us && sys->clock.monotonic_us() < s->snapshot_failed_us + SNAPSHOT_RETRY_US)
+        return false;
+    return snapshot_is_due(s) || snapshot_would_free(s);
+}
+
 bool space_step(struct store *s)
 {
     check_disk(s);
     if (prepare_next(s) || free_one(s))
         return true;
-    if (snapshot_is_due(s)) {
+    if (wants_snapshot(s)) {
         bool is_taken = !failed(snapshot_take(s));
+        s->snapshot_failed_us = is_taken ? 0 : sys->clock.monotonic_us();
         /* a new snapshot may let segments be cleaned that the last round passed over */
         for (uint64_t n = atomic_load(&s->first_segment); n <= s->snapshot_from / s->span; n++) {
             struct segment *g = segment_find(s, n);

@@ -54,7 +54,8 @@ class Killable:
         self.log = open(os.path.join(directory, "server.log"), "ab")
         self.keep = os.path.join(directory, "keep")
         self.changes = os.path.join(directory, "changes")
-        self.process, self.seen, self.totals, self.lost = None, {}, collections.Counter(), collections.Counter()
+        self.process, self.kills, self.seen = None, [], {}
+        self.totals, self.lost = collections.Counter(), collections.Counter()
         os.mkdir(self.keep)
 
     def spawn(self):
@@ -85,6 +86,7 @@ class Killable:
             raise Broken(f"the server ended by itself (exit {self.process.returncode}): {self.tail()}")
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
+        self.kills.append(time.monotonic())
 
     def cut_power(self):
         self.lost += power_cut.Cut(self.data, self.changes, self.keep, self.chance).run()
@@ -158,7 +160,7 @@ class Run:
         self.server = Killable(options.millrace, directory, chance, preload)
         self.python, self.worker = python_with_boto3(), str(HERE / "worker.py")
         self.environment = {**os.environ, **client_environment(self.server.url)}
-        self.kills, self.hits, self.workers = [], collections.Counter(), []
+        self.hits, self.workers = collections.Counter(), []
 
     def ask_worker(self, *arguments):
         return subprocess.run([self.python, self.worker, *arguments], env=self.environment, check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -170,7 +172,6 @@ class Run:
         if aim in ("any", "cleaning"):
             self.server.look()
         self.server.kill()
-        self.kills.append(time.monotonic())
         self.maybe_cut()
         while self.chance.random() < 0.15:  # killed again while it starts
             self.server.spawn()
@@ -228,7 +229,7 @@ class Run:
     def judge(self, history):
         sys.path.insert(0, str(HERE))
         dead = {"crash-poor": "crash-dead", "crash-poor.fifo": "crash-dead.fifo"}
-        j = judge.Judge(history, self.kills, dead, 2)
+        j = judge.Judge(history, self.server.kills, dead, 2)
         problems = j.judge()
         print(j.summary())
         return problems

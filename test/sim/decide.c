@@ -38,6 +38,8 @@ static bool answer(const struct sim_call *c, uint32_t expected, bool changes)
     uint32_t code = c->call.error.code;
     if (changes && expected == 0 && code && is_excused(code)) {
         TRACE("   refused by the disk: %llu", code);
+        if (c->kind == DO_RECEIVE)
+            sim.excused_ms = c->decided_ms + 21 * 1000;
         return false;
     }
     CHECK(INV_ANSWER, code == expected, "%.*s on %s: error %u (%.*s) where %u is right", SLICE_ARG(c->call.op->name),
@@ -350,6 +352,7 @@ void model_parked(struct sim_call *c)
 {
     struct model_queue *q = queue_of(c);
     sim.figures.parked++;
+    TRACE("call %llu waits at queue %llu, at %llu", c - sim.calls, c->queue, c->decided_ms);
     if (c->number[4] == 0)
         c->number[4] = c->decided_ms + or_else(c->number[2], q->wait_s) * 1000;
     CHECK(INV_KEPT, !q->exists || model_figures(q, c->decided_ms).receivable == 0,
@@ -550,8 +553,8 @@ static void set_if(word *at, uint64_t number)
 static void decide_set_attributes(struct sim_call *c)
 {
     struct model_queue *q = queue_of(c);
-    if (!answer(c, q->exists ? 0 : SQS_QUEUE_DOES_NOT_EXIST, true))
-        return;
+    if (!answer(c, q->exists ? 0 : SQS_QUEUE_DOES_NOT_EXIST, true) || c->count == 0)
+        return; /* without attributes nothing happens, nothing is recorded */
     for (word i = 0; i < q->list_count; i++) {
         struct model_message *m = &model.messages[q->list[i]];
         if (m->state == M_LIVE && !message_is_there(m, c->decided_ms))

@@ -416,6 +416,7 @@ static void do_set_attributes(uint32_t queue)
             add_pair(c, &in->attributes, names[i], c->number[i] ? SLICE("true") : SLICE("false"));
     }
     in->attributes.is_set = true;
+    c->count = (uint32_t)in->attributes.count;
     TRACE("call %llu changes queue %llu: delay %lld retention %lld visibility %lld wait %lld", c - sim.calls, queue, c->number[0],
         c->number[1], c->number[2], c->number[3]);
     call_go(c);

@@ -139,6 +139,7 @@ struct sim {
     struct store *store;
     bool is_open, is_draining, is_stopping;
     uint64_t now_ms;        /* the highest server time seen */
+    uint64_t excused_ms;    /* until then a long poll may sleep: one that was woken for it was refused by the disk */
     uint64_t history;       /* digest of everything that happened */
     struct arena arena;     /* of opening */
     struct sim_call *calls; /* CALLS_MAX */

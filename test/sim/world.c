@@ -119,6 +119,23 @@ void world_open(void)
     calls_take_inbox();
 }
 
+/* ---- one step's pieces ------------------------------------------------------------------------------------------------------ */
+
+void world_flush(void)
+{
+    store_flush(sim.store);
+    calls_take_inbox();
+    calls_deliver();
+}
+
+/* What a flush lets happen may append again: messages that clients who left give back. */
+static void flush_all(void)
+{
+    do
+        world_flush();
+    while (store_end(sim.store) > store_durable(sim.store));
+}
+
 /* ---- ends ----------------------------------------------------------------------------------------------------------------- */
 
 static void note_figures(void)
@@ -162,30 +179,24 @@ void world_stop_cleanly(void)
     owners_end_waits();
     calls_take_inbox();
     calls_finish_late(true);
-    world_flush();
+    flush_all();
     sim.is_stopping = false;
     note_figures();
     owners_close(prng_one_in(&sim.random, 4) ? false : true);
     sim.is_open = false;
-    CHECK(INV_DURABLE, faulty_disk_open_handles() == 0, "a clean stop left %zu files open", faulty_disk_open_handles());
+    CHECK(INV_DURABLE, faulty_disk_open_handles() == 0, "a clean stop left %zu files open, %s", faulty_disk_open_handles(),
+        faulty_disk_open_name());
     faulty_disk_crash(CRASH_POWER);
     calls_forget();
     world_open();
 }
 
-/* ---- one step's pieces ------------------------------------------------------------------------------------------------------ */
-
-void world_flush(void)
-{
-    store_flush(sim.store);
-    calls_take_inbox();
-    calls_deliver();
-}
+/* ---- timers ---------------------------------------------------------------------------------------------------- */
 
 static void check_sleepers(void)
 {
     uint64_t now_ms = clock_ms();
-    for (uint32_t i = 0; i < sim.plan.queue_count; i++)
+    for (uint32_t i = 0; i < sim.plan.queue_count && now_ms >= sim.excused_ms; i++)
         if (calls_parked(i))
             CHECK(INV_WAKE, model_figures(&model.queues[i], now_ms).receivable == 0,
                 "%s: long polls sleep beside a message they could have", model.queues[i].name);
@@ -265,7 +276,7 @@ void world_compare(void)
     uint64_t at_ms = sim_server_ms() + prng_below(&sim.random, 3600 * 1000);
     bool is_full_replay = !sim.has_lost_segments && prng_one_in(&sim.random, 2);
     TRACE("compare with a replay, full %llu, at %llu", is_full_replay, at_ms);
-    world_flush();
+    flush_all();
     stop_hearing();
     digest_at(at_ms, live);
     abandon_quietly(CRASH_PROCESS);
@@ -330,7 +341,7 @@ void world_flip(void)
     struct slice sentence;
     uint8_t sound[32], damaged[32];
     uint64_t at_ms = sim_server_ms();
-    world_flush();
+    flush_all();
     stop_hearing();
     abandon_quietly(CRASH_PROCESS);
     must_open("before the damage"); /* the new segment's header seals what is there */

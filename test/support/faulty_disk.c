@@ -927,8 +927,17 @@ size_t faulty_disk_open_handles(void)
 {
     size_t count = 0;
     for (const struct sys_file *f = disk.handles; f; f = f->next)
-        count++;
+        count += !f->is_dead;
     return count;
+}
+
+const char *faulty_disk_open_name(void)
+{
+    for (const struct sys_file *f = disk.handles; f; f = f->next)
+        for (size_t i = 0; !f->is_dead && i < disk.now.count; i++)
+            if (disk.now.items[i].node == f->node)
+                return disk.now.items[i].path;
+    return faulty_disk_open_handles() ? "(removed)" : NULL;
 }
 
 void faulty_disk_fail_read(const char *path, uint64_t offset)

@@ -99,7 +99,7 @@ struct error apply_sent(struct sqs_state *s, const struct record *r)
     struct message m;
     TRY(find(s, r, &q));
     TRY(message_decode(r->payload, &m));
-    if (m.seq < q->next_seq || (q->is_fifo && slice_is_none(m.group_id)))
+    if (m.seq != q->next_seq || (q->is_fifo && slice_is_none(m.group_id)))
         return ERROR_OF(ERR_CORRUPT);
     q->next_seq = m.seq + 1;
     uint64_t sent_ms = m.sent_ms ? m.sent_ms : r->time_ms;
@@ -131,7 +131,7 @@ static struct error lease_one(
     struct flight *e = flights_get(&q->flights, entry);
     if (!(l->flags & LEASED_IS_RENEWAL)) {
         e->generation++;
-        e->flags &= (uint8_t)~(FLIGHT_CHANGED | FLIGHT_REFUSED);
+        e->flags &= (uint8_t) ~(FLIGHT_CHANGED | FLIGHT_REFUSED);
         if (flight_count(e) == 1)
             e->first_after = flight_after(e, now_ms);
     }

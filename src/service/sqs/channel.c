@@ -101,7 +101,7 @@ struct channel_entry *outbox_entry(const struct outbox *b, uint64_t number)
 static void outbox_grow(struct outbox *b)
 {
     uint32_t capacity = b->capacity ? b->capacity * 2 : RING_FIRST;
-    struct channel_entry **entries = memory_new(capacity * sizeof(*entries));
+    struct channel_entry **entries = memory_new(capacity * sizeof(void *));
     for (uint64_t n = b->base; n < b->next; n++)
         entries[n & (capacity - 1)] = outbox_entry(b, n);
     memory_free(b->entries);
@@ -154,7 +154,7 @@ static void outbox_pop(struct outbox *b)
 
 void channels_free(struct sqs_state *s)
 {
-    for (uint16_t log = 0; log < LOG_COUNT; log++) {
+    for (size_t log = 0; log < LOG_COUNT; log++) {
         struct outbox *b = s->channels.out[log];
         memory_free(s->channels.in[log]);
         if (!b)

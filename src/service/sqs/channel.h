@@ -37,10 +37,10 @@ struct snapshot_writer;
 struct digest;
 
 enum {
-    CHANNEL_BATCH_MAX = 100,           /* items of a transfer, and messages of a MOVED_OUT record */
-    CHANNEL_BATCH_BYTES = 1 * MIB,     /* of a transfer; one message may be larger */
-    CHANNEL_WINDOW_WORDS = 2,          /* bits an inbox remembers: 128, more than a transfer holds */
-    CHANNEL_RETRY_MS = 1000,           /* after an append that failed: the disk is full, or too much is pending */
+    CHANNEL_BATCH_MAX = 100,       /* items of a transfer, and messages of a MOVED_OUT record */
+    CHANNEL_BATCH_BYTES = 1 * MIB, /* of a transfer; one message may be larger */
+    CHANNEL_WINDOW_WORDS = 2,      /* bits an inbox remembers: 128, more than a transfer holds */
+    CHANNEL_RETRY_MS = 1000,       /* after an append that failed: the disk is full, or too much is pending */
     CHANNEL_TASK_ID_BYTES = 16,
 };
 
@@ -54,12 +54,12 @@ struct channel_route {
     uint32_t references; /* the source's */
     uint8_t kind;
     bool is_fifo;
-    uint8_t task_id[CHANNEL_TASK_ID_BYTES]; /* CHANNEL_MOVE */
+    uint8_t task_id[CHANNEL_TASK_ID_BYTES];  /* CHANNEL_MOVE */
     struct slice source_account, source_arn; /* behind this struct, as all of these */
     struct slice account, region, name;      /* the destination */
 };
 
-struct channel_entry { /* one message in transit */
+struct channel_entry {      /* one message in transit */
     uint64_t uid, seq, lsn; /* its queue, number and record there */
     uint64_t sent_ms, first_ms, position, group_key;
     uint32_t generation;
@@ -72,12 +72,12 @@ struct channel_entry { /* one message in transit */
 
 struct transfer_item {
     const struct channel_route *route;
-    lsn_t lsn;               /* pinned until the answer */
-    struct message message;  /* as it is stored at the source; views of the transfer's arena */
-    uint8_t id[16];          /* its MessageId */
+    lsn_t lsn;              /* pinned until the answer */
+    struct message message; /* as it is stored at the source; views of the transfer's arena */
+    uint8_t id[16];         /* its MessageId */
     uint64_t sent_ms, first_ms;
     uint32_t receives;
-    bool is_damaged;         /* its record cannot be read: refuse it */
+    bool is_damaged; /* its record cannot be read: refuse it */
 };
 struct transfer {
     struct task task; /* at the destination */

@@ -142,7 +142,7 @@ static struct error receive(struct delivery *d)
     const struct inbox *inbox = d->s->channels.in[t->from];
     uint64_t mark = inbox ? inbox->mark : 0, last = t->base + t->count - 1;
     ASSERT(!inbox || t->base >= inbox->base); /* the source forgets first, and durably */
-    for (uint64_t number = t->base; number <= mark; number++)
+    for (uint64_t number = t->base; inbox && number <= mark; number++)
         if (channel_bit(inbox->refused, number - inbox->base))
             channel_bit_set(d->refused, number - t->base);
     if (last <= mark)

@@ -31,7 +31,8 @@ static void unpin(struct outbox *b)
     b->transfer.count = 0;
 }
 
-static void message_id_of(const struct outbox *b, const struct channel_entry *e, const struct message *m, uint8_t out[16])
+static void message_id_of(
+    const struct outbox *b, const struct channel_entry *e, const struct message *m, uint8_t out[16])
 {
     if (m->flags & MESSAGE_MOVED)
         memcpy(out, m->moved_id.data, 16);
@@ -101,7 +102,8 @@ static void send(struct outbox *b)
         .answer = &b->task,
         .base = b->base,
         .items = ARENA_ARRAY(&b->arena, struct transfer_item, CHANNEL_BATCH_MAX) };
-    for (uint64_t n = b->base; n < b->durable_upto && t->count < CHANNEL_BATCH_MAX && bytes < CHANNEL_BATCH_BYTES; n++) {
+    for (uint64_t n = b->base; n < b->durable_upto && t->count < CHANNEL_BATCH_MAX && bytes < CHANNEL_BATCH_BYTES;
+         n++) {
         size_t more;
         if (failed(add_item(b, outbox_entry(b, n), &more)))
             break;
@@ -184,7 +186,7 @@ static void outbox_step(struct owner *o, struct task *task)
 
 void outboxes_work(struct sqs_state *s, uint64_t now_ms)
 {
-    for (uint16_t log = 0; log < LOG_COUNT; log++) {
+    for (size_t log = 0; log < LOG_COUNT; log++) {
         struct outbox *b = s->channels.out[log];
         if (!b || b->phase != OUTBOX_IDLE)
             continue;

@@ -36,7 +36,8 @@ static void capture_outbox(const struct outbox *o, struct buf *b, struct snapsho
         if (e->route != route)
             capture_route(e->route, b);
         route = e->route;
-        const uint64_t facts[] = { e->uid, e->seq, e->lsn, e->sent_ms, e->first_ms, e->position, e->generation, e->undone };
+        const uint64_t facts[] = { e->uid, e->seq, e->lsn, e->sent_ms, e->first_ms, e->position, e->generation,
+            e->undone };
         for (size_t i = 0; i < ARRAY_COUNT(facts); i++)
             pack_u64(b, facts[i]);
         buf_add(b, slice_of(&e->group_key, sizeof(e->group_key)));
@@ -50,16 +51,16 @@ static void capture_outbox(const struct outbox *o, struct buf *b, struct snapsho
 void channels_capture(const struct sqs_state *s, struct buf *pending, struct snapshot_writer *w)
 {
     uint64_t outboxes = 0, inboxes = 0;
-    for (uint16_t log = 0; log < LOG_COUNT; log++) {
+    for (size_t log = 0; log < LOG_COUNT; log++) {
         outboxes += s->channels.out[log] ? 1 : 0;
         inboxes += s->channels.in[log] ? 1 : 0;
     }
     pack_u64(pending, outboxes);
-    for (uint16_t log = 0; log < LOG_COUNT; log++)
+    for (size_t log = 0; log < LOG_COUNT; log++)
         if (s->channels.out[log])
             capture_outbox(s->channels.out[log], pending, w);
     pack_u64(pending, inboxes);
-    for (uint16_t log = 0; log < LOG_COUNT; log++) {
+    for (size_t log = 0; log < LOG_COUNT; log++) {
         const struct inbox *i = s->channels.in[log];
         if (!i)
             continue;
@@ -170,16 +171,17 @@ static void digest_outbox(const struct outbox *o, struct digest *d)
     for (uint64_t n = o->base; n < o->next; n++) {
         const struct channel_entry *e = outbox_entry(o, n);
         const struct channel_route *r = e->route;
-        const uint64_t facts[] = { 'o', o->to, n, e->uid, e->seq, e->lsn, e->sent_ms, e->first_ms, e->position, e->group_key,
-            e->generation, e->undone, e->is_orphan, r->kind, r->is_fifo, digest_text(slice_of(r->task_id, sizeof(r->task_id))),
-            digest_text(r->source_arn), digest_text(r->account), digest_text(r->region), digest_text(r->name) };
+        const uint64_t facts[] = { 'o', o->to, n, e->uid, e->seq, e->lsn, e->sent_ms, e->first_ms, e->position,
+            e->group_key, e->generation, e->undone, e->is_orphan, r->kind, r->is_fifo,
+            digest_text(slice_of(r->task_id, sizeof(r->task_id))), digest_text(r->source_arn), digest_text(r->account),
+            digest_text(r->region), digest_text(r->name) };
         digest_add(d, facts, ARRAY_COUNT(facts));
     }
 }
 
 void channels_digest(const struct sqs_state *s, struct digest *d)
 {
-    for (uint16_t log = 0; log < LOG_COUNT; log++) {
+    for (size_t log = 0; log < LOG_COUNT; log++) {
         const struct inbox *i = s->channels.in[log];
         if (s->channels.out[log])
             digest_outbox(s->channels.out[log], d);

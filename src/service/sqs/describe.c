@@ -129,8 +129,8 @@ static struct slice describe_task_started(struct arena *arena, const struct reco
     if (!record_task_started_parse(r->payload, &t))
         return describe_bad(arena, r);
     message_id_format(t.id, id);
-    return arena_printf(arena, "task=%s rate=%u to_move=%llu destination=%.*s", id, t.rate, (unsigned long long)t.to_move,
-        SLICE_ARG(t.destination));
+    return arena_printf(arena, "task=%s rate=%u to_move=%llu destination=%.*s", id, t.rate,
+        (unsigned long long)t.to_move, SLICE_ARG(t.destination));
 }
 
 static struct slice describe_task_status(struct arena *arena, const struct record *r)
@@ -140,7 +140,8 @@ static struct slice describe_task_status(struct arena *arena, const struct recor
     if (!record_task_status_parse(r->payload, &t))
         return describe_bad(arena, r);
     message_id_format(t.id, id);
-    return arena_printf(arena, "task=%s status=%s reason=%s", id, move_status_names[t.status], move_failure_names[t.failure]);
+    return arena_printf(
+        arena, "task=%s status=%s reason=%s", id, move_status_names[t.status], move_failure_names[t.failure]);
 }
 
 static const struct {

@@ -12,7 +12,8 @@ enum { HANDLE_BYTES_MAX = 1024, UUID_CHARS = 36 };
 
 static struct error fail_resource(struct call *c, const char *parameter)
 {
-    return call_fail(c, SQS_RESOURCE_NOT_FOUND, "The resource that you specified for the %s parameter doesn't exist.", parameter);
+    return call_fail(
+        c, SQS_RESOURCE_NOT_FOUND, "The resource that you specified for the %s parameter doesn't exist.", parameter);
 }
 
 /* ---- routes ---------------------------------------------------------------------------------------------------------------- */
@@ -107,7 +108,8 @@ static struct error enter(struct call *c, struct queue **ret_queue)
 {
     if (!sqs_queue_find(sqs_state_of(c->owner), c->account, c->region, c->resource)) {
         TRY(sqs_access_check(c, NULL));
-        return fail_resource(c, "SourceArn");
+        (void)fail_resource(c, "SourceArn");
+        return ERROR_OF(SQS_RESOURCE_NOT_FOUND);
     }
     return sqs_queue_enter(c, ret_queue);
 }
@@ -140,11 +142,13 @@ static struct error check_destination(struct call *c, const struct queue *q, str
         return fail_resource(c, "DestinationArn");
     if (facts.uid == q->uid)
         return call_fail(c, SQS_INVALID_PARAMETER,
-            "Value %.*s for parameter DestinationArn is invalid. Reason: Source and destination must be different queues.",
+            "Value %.*s for parameter DestinationArn is invalid. Reason: Source and destination must be different "
+            "queues.",
             SLICE_ARG(arn));
     if (facts.is_fifo != q->is_fifo)
         return call_fail(c, SQS_INVALID_PARAMETER,
-            "Value %.*s for parameter DestinationArn is invalid. Reason: Source and destination must be of the same type.",
+            "Value %.*s for parameter DestinationArn is invalid. Reason: Source and destination must be of the same "
+            "type.",
             SLICE_ARG(arn));
     return OK;
 }

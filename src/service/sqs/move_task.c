@@ -5,7 +5,8 @@
 #include "service/sqs/memory.h"
 #include "service/sqs/state.h"
 
-const char *const move_status_names[MOVE_STATUS_COUNT] = { "RUNNING", "COMPLETED", "CANCELLING", "CANCELLED", "FAILED" };
+const char *const move_status_names[MOVE_STATUS_COUNT] = { "RUNNING", "COMPLETED", "CANCELLING", "CANCELLED",
+    "FAILED" };
 const char *const move_failure_names[MOVE_FAILURE_COUNT] = { "", "AWS.SimpleQueueService.NonExistentQueue",
     "CouldNotDetermineMessageSource" };
 
@@ -62,10 +63,10 @@ static struct move_task *task_new(struct move_tasks *m, const uint8_t *id, struc
         memcpy(t + 1, destination.data, destination.size);
         t->destination = slice_of(t + 1, destination.size);
     }
+    if (m->count == MOVE_TASKS_KEPT)
+        forget(m, task_of(m->tasks.prev));
     list_push_front(&m->tasks, &t->link);
     m->count++;
-    while (m->count > MOVE_TASKS_KEPT)
-        forget(m, task_of(m->tasks.prev));
     return t;
 }
 
@@ -80,8 +81,10 @@ void move_tasks_free(struct queue *q)
 {
     if (!q->moves)
         return;
-    while (!list_is_empty(&q->moves->tasks))
-        forget(q->moves, task_of(q->moves->tasks.next));
+    for (struct link *l = q->moves->tasks.next, *next; l != &q->moves->tasks; l = next) {
+        next = l->next;
+        memory_free(task_of(l));
+    }
     if (list_is_linked(&q->moves->active))
         list_remove(&q->moves->active);
     memory_free(q->moves);
@@ -137,7 +140,8 @@ bool record_task_status_parse(struct slice payload, struct record_task_status *r
     return true;
 }
 
-struct error move_task_set_status(struct queue *q, struct move_task *t, enum move_status status, enum move_failure failure)
+struct error move_task_set_status(
+    struct queue *q, struct move_task *t, enum move_status status, enum move_failure failure)
 {
     struct record_task_status r = { .status = (uint8_t)status, .failure = (uint8_t)failure };
     char bytes[64];
@@ -205,7 +209,8 @@ static void capture_tasks(const struct move_tasks *m, struct buf *b)
     pack_u64(b, m->queue->uid);
     pack_u64(b, m->started);
     pack_u64(b, m->count);
-    for (struct link *l = m->tasks.prev; l != &m->tasks; l = l->prev) { /* oldest first: they are put in front of each other */
+    for (struct link *l = m->tasks.prev; l != &m->tasks;
+         l = l->prev) { /* oldest first: they are put in front of each other */
         const struct move_task *t = task_of(l);
         buf_add(b, slice_of(t->id, sizeof(t->id)));
         pack_bytes(b, t->destination);
@@ -281,9 +286,9 @@ void move_tasks_digest(const struct sqs_state *s, struct digest *d)
             continue;
         for (struct link *k = q->moves->tasks.next; k != &q->moves->tasks; k = k->next, place++) {
             const struct move_task *t = task_of(k);
-            const uint64_t facts[] = { 't', q->uid, place, q->moves->started, digest_text(slice_of(t->id, sizeof(t->id))),
-                digest_text(t->destination), t->started_ms, t->rate, t->status, t->failure, t->to_move, t->moved, t->refused,
-                t->in_transit };
+            const uint64_t facts[] = { 't', q->uid, place, q->moves->started,
+                digest_text(slice_of(t->id, sizeof(t->id))), digest_text(t->destination), t->started_ms, t->rate,
+                t->status, t->failure, t->to_move, t->moved, t->refused, t->in_transit };
             digest_add(d, facts, ARRAY_COUNT(facts));
         }
     }

@@ -16,10 +16,10 @@
 #include "service/sqs/channel.h"
 
 enum {
-    MOVE_TASKS_KEPT = 10,        /* what ListMessageMoveTasks can show at most */
-    MOVE_WINDOW = 200,           /* messages of one task in transit */
-    MOVE_SLICES_A_SECOND = 10,   /* a task with a rate moves so often */
-    MOVE_PAUSE_MS = 1,           /* between slices of a task without a rate: others have their turn */
+    MOVE_TASKS_KEPT = 10,      /* what ListMessageMoveTasks can show at most */
+    MOVE_WINDOW = 200,         /* messages of one task in transit */
+    MOVE_SLICES_A_SECOND = 10, /* a task with a rate moves so often */
+    MOVE_PAUSE_MS = 1,         /* between slices of a task without a rate: others have their turn */
     MOVE_RETRY_MS = 1000,
 };
 
@@ -41,10 +41,10 @@ struct move_task {
     bool is_drained;   /* there was nothing left to take */
     uint8_t ends_with; /* enum move_failure: it takes no more and fails when nothing is in transit */
 };
-struct move_tasks { /* of a queue; made with its first task */
+struct move_tasks {    /* of a queue; made with its first task */
     struct link tasks; /* newest first */
     uint32_t count;
-    uint64_t started; /* ever: makes ids */
+    uint64_t started;   /* ever: makes ids */
     struct link active; /* in the state's, while one runs or is being cancelled */
     struct queue *queue;
 };
@@ -53,7 +53,7 @@ static inline bool move_task_is_active(const struct move_task *t)
 {
     return t->status == MOVE_RUNNING || t->status == MOVE_CANCELLING;
 }
-struct move_task *move_task_active(const struct queue *q);                /* NULL */
+struct move_task *move_task_active(const struct queue *q);                  /* NULL */
 struct move_task *move_task_find(const struct queue *q, const uint8_t *id); /* NULL */
 void move_tasks_free(struct queue *q);
 
@@ -63,7 +63,7 @@ struct move_warming { /* of a log: records that tasks without a destination must
     uint32_t count;
     lsn_t lsns[CHANNEL_BATCH_MAX]; /* pinned */
 };
-struct moves { /* what a log's state has of it */
+struct moves {          /* what a log's state has of it */
     struct link active; /* struct move_tasks with a task that is not over */
     struct move_warming warming;
 };
@@ -91,7 +91,8 @@ struct record_task_status {
 };
 void record_task_status(struct buf *b, const struct record_task_status *r);
 bool record_task_status_parse(struct slice payload, struct record_task_status *ret);
-struct error move_task_set_status(struct queue *q, struct move_task *t, enum move_status status, enum move_failure failure);
+struct error move_task_set_status(
+    struct queue *q, struct move_task *t, enum move_status status, enum move_failure failure);
 
 extern const char *const move_status_names[MOVE_STATUS_COUNT];
 extern const char *const move_failure_names[MOVE_FAILURE_COUNT];

@@ -2,6 +2,7 @@
 #include "service/sqs/attempt.h"
 #include "service/sqs/fair.h"
 #include "service/sqs/fifo.h"
+#include "service/sqs/grave.h"
 #include "service/sqs/memory.h"
 #include "service/sqs/move_task.h"
 #include "service/sqs/state.h"
@@ -178,8 +179,7 @@ void queue_lease(struct queue *q, uint32_t entry, uint64_t leased_ms, uint64_t v
         enter_leased(q, entry, leased_ms);
     } else {
         enter_returned(q, entry, position_of(q, e));
-        if (!q->is_fifo)
-            queue_wake(q, 1);
+        queue_wake(q, 1); /* FIFO too: a group that was ready all the time wakes nobody by itself */
     }
     group_refresh(q, g);
 }
@@ -453,29 +453,12 @@ void queue_reconsider(struct queue *q)
 
 /* ---- all at once --------------------------------------------------------------------------------------------------------- */
 
-static void lane_died(struct queue *q, const struct group *g)
-{
-    struct lane_item item;
-    for (struct lane_cursor at = lane_begin(&g->lane); lane_next(&at, &item);)
-        record_died(q, item.lsn);
-}
-
 void queue_drop_all(struct queue *q)
 {
-    void *group;
-    uint32_t entry;
-    for (size_t i = 0; map_next(&q->groups, &i, &group);)
-        lane_died(q, group);
-    if (q->main)
-        lane_died(q, q->main);
-    for (uint32_t i = 0; flights_next(&q->flights, &i, &entry);)
-        record_died(q, flights_get(&q->flights, entry)->lsn);
+    grave_take(q);
     q->state->messages -= q->messages;
     q->messages = q->delayed = 0;
     q->in_flight = 0;
-    flights_clear(&q->flights);
-    group_free_all(q);
-    fair_free(q);
     dedup_clear(&q->dedup);
     attempts_free(q);
 }
@@ -512,18 +495,32 @@ uint64_t queue_oldest_sent_ms(const struct queue *q)
 
 /* ---- restoring ------------------------------------------------------------------------------------------------------------ */
 
-void queue_live_add(struct queue *q, struct queue_live *live, uint64_t lsn)
+/* Adds `lsn` to the stretch that is being counted; true: *ret_done is a stretch that is complete. */
+static bool count_live(struct queue_live *live, uint64_t lsn, struct queue_live *ret_done)
 {
     uint64_t stretch = lsn >> LIVE_STRETCH_BITS;
-    if (live->count && (lsn == 0 || stretch != live->stretch)) {
-        store_live_add(q->state->owner->store, live->lsn, live->count);
+    bool is_done = live->count && (lsn == 0 || stretch != live->stretch);
+    if (is_done) {
+        *ret_done = *live;
         live->count = 0;
     }
-    if (lsn) {
-        live->stretch = stretch;
-        live->lsn = lsn;
-        live->count++;
-    }
+    if (lsn)
+        *live = (struct queue_live){ .stretch = stretch, .lsn = lsn, .count = live->count + 1 };
+    return is_done;
+}
+
+void queue_live_add(struct queue *q, struct queue_live *live, uint64_t lsn)
+{
+    struct queue_live done;
+    if (count_live(live, lsn, &done))
+        store_live_add(q->state->owner->store, done.lsn, done.count);
+}
+
+void queue_live_drop(struct sqs_state *s, struct queue_live *live, uint64_t lsn)
+{
+    struct queue_live done;
+    if (count_live(live, lsn, &done))
+        store_live_drop(s->owner->store, done.lsn, done.count);
 }
 
 struct restore_lane {

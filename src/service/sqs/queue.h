@@ -105,7 +105,8 @@ uint32_t queue_lift(struct queue *q, uint64_t seq, uint64_t group_key);
 void queue_lease(struct queue *q, uint32_t entry, uint64_t leased_ms, uint64_t visible_ms);
 void queue_release(struct queue *q, uint32_t entry);
 void queue_drop(struct queue *q, uint32_t entry);
-void queue_take(struct queue *q, uint32_t entry); /* gone from here, but its record stays live: it travels (channel.h) */
+/* Gone from here, but its record stays live: the message travels (channel.h). */
+void queue_take(struct queue *q, uint32_t entry);
 /* Where the record of `seq` is; 0: it is gone. And: it is now at `to_lsn`; false: it is gone. */
 uint64_t queue_lsn_of(const struct queue *q, uint64_t seq, uint64_t group_key);
 bool queue_relocate(struct queue *q, uint64_t seq, uint64_t group_key, uint64_t to_lsn);
@@ -121,7 +122,8 @@ struct queue_live { /* counts live records of one stretch of the journal togethe
     uint64_t stretch, lsn;
     uint32_t count;
 };
-void queue_live_add(struct queue *q, struct queue_live *live, uint64_t lsn); /* lsn 0: the end */
+void queue_live_add(struct queue *q, struct queue_live *live, uint64_t lsn);      /* lsn 0: the end */
+void queue_live_drop(struct sqs_state *s, struct queue_live *live, uint64_t lsn); /* the same for records that died */
 bool queue_restore_lane(struct queue *q, uint64_t group_key, struct unpack *u, struct queue_live *live);
 /* `image`: an entry with everything but its group and places. False: impossible. */
 bool queue_restore_entry(struct queue *q, const struct flight *image, uint64_t group_key, struct queue_live *live);

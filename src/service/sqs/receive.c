@@ -53,7 +53,8 @@ static struct error append_lease(struct queue *q, const struct record_leased *l)
     struct buf b = { .data = bytes, .capacity = sizeof(bytes) };
     static_assert(sizeof(bytes) >= 64 + SQS_RECEIVE_MAX * (8 + 10 + 10), "a lease record fits");
     record_leased(&b, l);
-    return record_append(q->state, SQS_RECORD_LEASED, q->uid, buf_slice(&b), false);
+    /* urgent: on a full disk consumers must go on, or nothing would ever be deleted */
+    return record_append(q->state, SQS_RECORD_LEASED, q->uid, buf_slice(&b), true);
 }
 
 /* ---- the plan ------------------------------------------------------------------------------------------------------------ */
@@ -117,6 +118,7 @@ static struct error renew(
         return e;
     }
     plan_receive(c, q, plan, epoch);
+    queue_wake(q, 1); /* it took nothing that waits: if it was woken for something, that is for another */
     return OK;
 }
 

@@ -3,6 +3,7 @@
 #include "service/sqs/access.h"
 #include "service/sqs/apply.h"
 #include "service/sqs/catalog.h"
+#include "service/sqs/grave.h"
 #include "service/sqs/memory.h"
 #include "service/sqs/message.h"
 #include "service/sqs/send_keys.h"
@@ -11,6 +12,7 @@ enum {
     DELETED_NAMES_MAX = 10000, /* a log; the oldest is forgotten: its quarantine ends early */
     SWEEP_QUEUES = 64,         /* looked at in one slice */
     SWEEP_PAUSE_MS = 5,        /* between slices of a round */
+    BURY_MESSAGES = 20000,     /* of purged queues in one slice: less than a millisecond */
 };
 
 /* ---- keys --------------------------------------------------------------------------------------------------------- */
@@ -215,6 +217,7 @@ void *sqs_state_new(struct owner *o)
     map_init(&s->by_name);
     list_init(&s->queues);
     list_init(&s->deleted);
+    list_init(&s->graves);
     heap_init(&s->watched);
     channels_init(&s->channels);
     moves_init(&s->moves);
@@ -233,6 +236,7 @@ void sqs_state_free(void *state)
     }
     while (!list_is_empty(&s->deleted))
         deleted_forget(s, LIST_ENTRY(s->deleted.next, struct sqs_deleted, link));
+    graves_free(s);
     channels_free(s);
     sqs_catalog_remove_log(s->owner->log);
     map_deinit(&s->by_uid);
@@ -303,6 +307,8 @@ void sqs_state_advance(void *state, uint64_t now_ms)
         owner_wake_at(s->owner, heap_top(&s->watched)->key);
     if (s->sweep_ms)
         owner_wake_at(s->owner, s->sweep_ms);
+    if (!graves_bury(s, BURY_MESSAGES))
+        owner_wake_at(s->owner, now_ms + 1);
     sqs_work_advance(s, now_ms);
 }
 

@@ -39,6 +39,7 @@ struct sqs_state {
     struct channels channels; /* messages on their way between logs */
     struct moves moves;       /* move tasks that are not over */
 
+    struct link graves;     /* what purges and deletions left (grave.h) */
     struct heap watched;    /* queues with waiters, by next deadline */
     struct queue *sweep_at; /* the next one the sweep looks at; NULL: no round is under way */
     uint64_t sweep_ms;      /* when the next round or slice is due; 0: none is planned */

@@ -26,8 +26,13 @@ enum {
 
 static const struct op ops[] = {
 #define OP(fn, wire, act, ...)                                                                                         \
-    { .name = { wire, sizeof(wire) - 1 }, .action = { act, sizeof(act) - 1 }, .in = &fn##_in_shape, .out = &fn##_out_shape, \
-        .id = OP_ID_##fn, .run = fn, __VA_ARGS__ },
+    { .name = { wire, sizeof(wire) - 1 },                                                                              \
+        .action = { act, sizeof(act) - 1 },                                                                            \
+        .in = &fn##_in_shape,                                                                                          \
+        .out = &fn##_out_shape,                                                                                        \
+        .id = OP_ID_##fn,                                                                                              \
+        .run = fn,                                                                                                     \
+        __VA_ARGS__ },
 #include "service/sts/ops.def"
 #undef OP
 };

@@ -78,7 +78,8 @@ static void do_policy(void)
 static void do_task(void)
 {
     const char *dead = name_of(3 + below(2)), *to = name_of(below(3));
-    struct call *c = redrive_start(redrive_arn(dead), below(2) ? redrive_arn(to) : NULL, below(2) ? -1 : 1 + (int64_t)below(500));
+    struct call *c =
+        redrive_start(redrive_arn(dead), below(2) ? redrive_arn(to) : NULL, below(2) ? -1 : 1 + (int64_t)below(500));
     if (!failed(c->error))
         h.tasks++;
     if (!failed(c->error) && below(4) == 0)

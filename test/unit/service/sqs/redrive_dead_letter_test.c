@@ -145,7 +145,8 @@ static void test_everything_travels(void **state)
 {
     (void)state;
     struct sqs_attribute_value values[2];
-    const struct pair pairs[2] = { { .key = SLICE("n"), .value = &values[0] }, { .key = SLICE("b"), .value = &values[1] } };
+    const struct pair pairs[2] = { { .key = SLICE("n"), .value = &values[0] },
+        { .key = SLICE("b"), .value = &values[1] } };
     struct sqs_send_message_in in;
     redrive_pair("q", "dead", 1);
     shape_clear(&sqs_send_message_in_shape, &in);
@@ -393,7 +394,8 @@ static void test_a_purge_meanwhile(void **state)
 
 static void send_group(const char *queue, const char *body, const char *group)
 {
-    assert_works(harness_send(&(struct sent){ .queue = queue, .body = body, .group = group, .dedup = body, .delay_s = -1 }));
+    assert_works(
+        harness_send(&(struct sent){ .queue = queue, .body = body, .group = group, .dedup = body, .delay_s = -1 }));
 }
 
 static void test_fifo(void **state)
@@ -419,7 +421,7 @@ static void test_fifo(void **state)
     assert_text(received_attribute(m, "ApproximateReceiveCount"), "2");
     assert_text(received_attribute(m, "DeadLetterQueueSourceArn"), redrive_arn("q.fifo"));
     assert_slice_(received_attribute(m, "SentTimestamp"), moved); /* anew */
-    send_group("dead.fifo", "a", "g"); /* its own deduplication id is free there */
+    send_group("dead.fifo", "a", "g");                            /* its own deduplication id is free there */
     assert_int_equal(harness_queue("dead.fifo")->messages, 3);
 }
 

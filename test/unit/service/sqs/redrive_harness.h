@@ -30,7 +30,8 @@ static inline bool redrive_is_busy(void)
     for (uint16_t log = 0; log < LOG_COUNT; log++) {
         const struct sqs_state *s = sqs_state_of(owner_of(log));
         for (uint16_t to = 0; to < LOG_COUNT; to++)
-            if (s->channels.out[to] && (s->channels.out[to]->phase != OUTBOX_IDLE || s->channels.out[to]->base < s->channels.out[to]->next))
+            if (s->channels.out[to] &&
+                (s->channels.out[to]->phase != OUTBOX_IDLE || s->channels.out[to]->base < s->channels.out[to]->next))
                 return true;
         if (!list_is_empty(&s->moves.active))
             return true;
@@ -105,8 +106,8 @@ static inline const char *redrive_arn(const char *queue)
 
 static inline const char *redrive_policy(const char *queue, int max)
 {
-    struct slice text = arena_printf(&harness_arena, "{\"deadLetterTargetArn\":\"%s\",\"maxReceiveCount\":%d}%c",
-        redrive_arn(queue), max, 0);
+    struct slice text = arena_printf(
+        &harness_arena, "{\"deadLetterTargetArn\":\"%s\",\"maxReceiveCount\":%d}%c", redrive_arn(queue), max, 0);
     return text.data;
 }
 
@@ -115,8 +116,8 @@ static inline void redrive_pair(const char *source, const char *dead, int max)
     bool is_fifo = slice_ends(slice_str(source), SLICE(".fifo"));
     if (!harness_queue(dead))
         harness_create(dead, (const char *[]){ is_fifo ? "FifoQueue" : NULL, "true", NULL });
-    harness_create(source, (const char *[]){ "RedrivePolicy", redrive_policy(dead, max), is_fifo ? "FifoQueue" : NULL,
-                               "true", NULL });
+    harness_create(source,
+        (const char *[]){ "RedrivePolicy", redrive_policy(dead, max), is_fifo ? "FifoQueue" : NULL, "true", NULL });
 }
 
 /* ---- messages --------------------------------------------------------------------------------------------------------- */

@@ -109,7 +109,8 @@ static void test_fifo(void **state)
     (void)state;
     redrive_pair("q.fifo", "dead.fifo", 1);
     for (const char *body = "a\0b\0c\0"; *body; body += 2)
-        assert_works(harness_send(&(struct sent){ .queue = "q.fifo", .body = body, .group = "g", .dedup = body, .delay_s = -1 }));
+        assert_works(harness_send(
+            &(struct sent){ .queue = "q.fifo", .body = body, .group = "g", .dedup = body, .delay_s = -1 }));
     redrive_bodies(redrive_take("q.fifo", 10, 0), "abc");
     redrive_take("q.fifo", 10, 0);
     redrive_settle();
@@ -315,7 +316,8 @@ static void test_bad_starts(void **state)
         const char *text;
     } rows[] = {
         { "", NULL, -1, SQS_MISSING_PARAMETER, "The request must contain the parameter SourceArn." },
-        { redrive_arn("q"), NULL, -1, SQS_INVALID_PARAMETER, "Source queue must be configured as a Dead Letter Queue." },
+        { redrive_arn("q"), NULL, -1, SQS_INVALID_PARAMETER,
+            "Source queue must be configured as a Dead Letter Queue." },
         { redrive_arn("no"), NULL, -1, SQS_RESOURCE_NOT_FOUND,
             "The resource that you specified for the SourceArn parameter doesn't exist." },
         { "arn:aws:sns:us-east-1:000000000000:dead", NULL, -1, SQS_RESOURCE_NOT_FOUND,
@@ -330,23 +332,26 @@ static void test_bad_starts(void **state)
         { redrive_arn("dead"), NULL, 0, SQS_INVALID_PARAMETER, NULL },
     };
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
-        const struct call *c = redrive_start(*rows[i].source ? rows[i].source : NULL, rows[i].destination, rows[i].rate);
+        const struct call *c =
+            redrive_start(*rows[i].source ? rows[i].source : NULL, rows[i].destination, rows[i].rate);
         assert_int_equal(c->error.code, rows[i].code);
         if (rows[i].text)
             assert_text(c->error_message, rows[i].text);
     }
-    assert_int_equal(((const struct sqs_list_message_move_tasks_out *)redrive_list(redrive_arn("dead"), -1)->out)->results.count, 0);
+    assert_int_equal(
+        ((const struct sqs_list_message_move_tasks_out *)redrive_list(redrive_arn("dead"), -1)->out)->results.count, 0);
 }
 
 static void test_bad_handles(void **state)
 {
     (void)state;
     redrive_pair("q", "dead", 1);
-    const char *const invalid[] = { "{\"taskId\":\"x\"}", "{\"sourceArn\":\"arn:aws:sqs:us-east-1:000000000000:dead\"}", "[]", "{",
-        "{\"taskId\":1,\"sourceArn\":\"arn:aws:sqs:us-east-1:000000000000:dead\"}",
+    const char *const invalid[] = { "{\"taskId\":\"x\"}", "{\"sourceArn\":\"arn:aws:sqs:us-east-1:000000000000:dead\"}",
+        "[]", "{", "{\"taskId\":1,\"sourceArn\":\"arn:aws:sqs:us-east-1:000000000000:dead\"}",
         "{\"taskId\":\"x\",\"sourceArn\":\"dead\"}" };
     for (size_t i = 0; i < ARRAY_COUNT(invalid); i++)
-        assert_fails(redrive_cancel(handle_of(invalid[i])), SQS_INVALID_PARAMETER, "Value for parameter TaskHandle is invalid.");
+        assert_fails(
+            redrive_cancel(handle_of(invalid[i])), SQS_INVALID_PARAMETER, "Value for parameter TaskHandle is invalid.");
     assert_fails(redrive_cancel(SLICE("garbage")), SQS_INVALID_PARAMETER, "Value for parameter TaskHandle is invalid.");
     assert_fails(redrive_cancel(handle_of("{\"taskId\":\"10f57c4d-6b35-4e22-8c9f-31b2f5c2e6a0\",\"sourceArn\":"
                                           "\"arn:aws:sqs:us-east-1:000000000000:dead\"}")),
@@ -368,8 +373,8 @@ static void test_crafted_handle(void **state)
     json[size] = 0;
     char *id = strstr(json, "\"taskId\":\"");
     assert_non_null(id);
-    struct slice crafted = arena_printf(&harness_arena, "{ \"other\": [1], \"sourceArn\": \"%s\", \"taskId\": \"%.36s\" }%c",
-        redrive_arn("dead"), id + 10, 0);
+    struct slice crafted = arena_printf(&harness_arena,
+        "{ \"other\": [1], \"sourceArn\": \"%s\", \"taskId\": \"%.36s\" }%c", redrive_arn("dead"), id + 10, 0);
     assert_works(redrive_cancel(handle_of(crafted.data)));
 }
 

@@ -31,7 +31,7 @@ static void test_moved_out(void **state)
             .region = SLICE("us-east-1"),
             .name = SLICE("dead"),
             .count = rows[i].count },
-                               back;
+                                back;
         for (uint32_t k = 0; k < r.count; k++) {
             r.items[k].seq = 1000 - k;
             r.items[k].group_key = k % 2 ? rows[i].group_key : 0;
@@ -61,7 +61,8 @@ static void test_decided(void **state)
     (void)state;
     static const struct record_decided rows[] = { { 0, 1, 1, { 0, 0 } }, { 63, 5, 132, { 1, 1ull << 63 } },
         { 9, UINT64_MAX - 127, UINT64_MAX, { UINT64_MAX, UINT64_MAX } } };
-    static const struct record_decided bad[] = { { 64, 1, 1, { 0, 0 } }, { 0, 0, 0, { 0, 0 } }, { 0, 1, 129, { 0, 0 } } };
+    static const struct record_decided bad[] = { { 64, 1, 1, { 0, 0 } }, { 0, 0, 0, { 0, 0 } },
+        { 0, 1, 129, { 0, 0 } } };
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
         struct record_decided back;
         struct buf b;
@@ -150,14 +151,19 @@ static void test_impossible_records(void **state)
         uint64_t first, seq, object;
     } moves[] = { { 2, 1, q->uid }, { 1, 2, q->uid }, { 1, 1, q->uid + 1 } };
     for (size_t i = 0; i < ARRAY_COUNT(moves); i++) {
-        struct record_moved_out m = { .to = 5, .first = moves[i].first, .name = SLICE("dead"), .account = SLICE("0"),
-            .region = SLICE("r"), .count = 1 };
+        struct record_moved_out m = { .to = 5,
+            .first = moves[i].first,
+            .name = SLICE("dead"),
+            .account = SLICE("0"),
+            .region = SLICE("r"),
+            .count = 1 };
         m.items[0].seq = moves[i].seq;
         struct buf b;
         buf_init(&b);
         record_moved_out(&b, &m);
-        const struct record r = { .type = SQS_RECORD_MOVED_OUT, .object = moves[i].object, .time_ms = harness_ms,
-            .payload = buf_slice(&b) };
+        const struct record r = {
+            .type = SQS_RECORD_MOVED_OUT, .object = moves[i].object, .time_ms = harness_ms, .payload = buf_slice(&b)
+        };
         assert_int_equal(sqs_state_apply(s, &r).code, ERR_CORRUPT);
         buf_deinit(&b);
     }
@@ -174,8 +180,8 @@ static void test_impossible_records(void **state)
         struct record_decided d;
         uint32_t code;
     } arrivals[] = { { { 5, 2, 3, { 0, 0 } }, ERR_CORRUPT }, { { 5, 1, 3, { 2, 0 } }, ERR_NONE },
-        { { 5, 1, 2, { 0, 0 } }, ERR_CORRUPT }, { { 5, 5, 6, { 0, 0 } }, ERR_CORRUPT }, { { 5, 4, 6, { 0, 0 } }, ERR_NONE },
-        { { 5, 3, 6, { 0, 0 } }, ERR_CORRUPT } };
+        { { 5, 1, 2, { 0, 0 } }, ERR_CORRUPT }, { { 5, 5, 6, { 0, 0 } }, ERR_CORRUPT },
+        { { 5, 4, 6, { 0, 0 } }, ERR_NONE }, { { 5, 3, 6, { 0, 0 } }, ERR_CORRUPT } };
     for (size_t i = 0; i < ARRAY_COUNT(arrivals); i++) {
         struct buf b;
         buf_init(&b);
@@ -198,9 +204,9 @@ static void test_snapshots(void **state)
         uint32_t code;
     } rows[] = { { "\1\0\0", 3, ERR_NONE }, /* without tasks and channels: the version before them */
         { "\2\0\0\0\0\0", 6, ERR_NONE }, { "\1\0\0\0\0\0", 6, ERR_CORRUPT }, { "\2\0\0", 3, ERR_CORRUPT },
-        { "\3\0\0\0\0\0", 6, ERR_NEWER_FORMAT }, { "\2\0\0\0\1\5\0\0\0", 9, ERR_CORRUPT }, /* numbers are from 1 */
+        { "\3\0\0\0\0\0", 6, ERR_NEWER_FORMAT }, { "\2\0\0\0\1\5\0\0\0", 9, ERR_CORRUPT },      /* numbers are from 1 */
         { "\2\0\0\0\1\5\1\0\0", 9, ERR_NONE }, { "\2\0\0\0\2\5\1\0\5\1\0\0", 12, ERR_CORRUPT }, /* one log twice */
-        { "\2\0\0\0\1\100\1\0\0", 9, ERR_CORRUPT }, { "\2\0\0\1\7\0\0\0\0", 9, ERR_CORRUPT }, /* tasks of no queue */
+        { "\2\0\0\0\1\100\1\0\0", 9, ERR_CORRUPT }, { "\2\0\0\1\7\0\0\0\0", 9, ERR_CORRUPT },   /* tasks of no queue */
         { "\2\0\0\0\0\1\3\5\10\0\0", 11, ERR_NONE }, { "\2\0\0\0\0\1\3\12\10\0\0", 11, ERR_CORRUPT } };
     harness_open("/snapshots");
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {

@@ -762,6 +762,71 @@ static void test_quiet_tenants_first(void **state)
     assert_int_equal(harness_queue("q")->in_flight, 202);
 }
 
+static size_t take_and_count(const char *body)
+{
+    struct call *r = take("q", 10);
+    size_t count = 0;
+    for (size_t i = 0; i < received_count(r); i++)
+        count += slice_equal(received(r, i)->body, slice_str(body));
+    return count;
+}
+
+static void send_tenant(const char *body, const char *tenant, int count)
+{
+    for (int i = 0; i < count; i++)
+        assert_works(harness_send(&(struct sent){ .queue = "q", .body = body, .group = tenant, .delay_s = -1 }));
+}
+
+/* Few in flight, but for long: its share of the processing time makes it noisy. */
+static void test_slow_tenant_is_noisy(void **state)
+{
+    (void)state;
+    begin("q", (const char *[]){ "VisibilityTimeout", "600", NULL });
+    send_tenant("slow", "slow", 40);
+    take("q", 5);
+    harness_pass(70000);
+    assert_int_equal(harness_queue("q")->in_flight, 5);
+    send_tenant("quick", "quick", 10);
+    assert_int_equal(take_and_count("quick"), 10); /* though they came last */
+    assert_int_equal(take_and_count("slow"), 10);
+}
+
+static void test_noise_ends(void **state)
+{
+    (void)state;
+    begin("q", (const char *[]){ "VisibilityTimeout", "43200", NULL });
+    send_tenant("noisy", "noisy", 80);
+    for (int i = 0; i < 4; i++)
+        take("q", 10);
+    send_tenant("quiet", "quiet", 20);
+    assert_int_equal(take_and_count("quiet"), 10);
+    harness_pass(SQS_NOISY_QUIET_MS); /* it sent nothing for so long: its turn is by age again */
+    assert_int_equal(take_and_count("noisy"), 10);
+}
+
+/* A group that is locked costs the others nothing, wherever it stands. */
+static void test_blocked_group_at_the_head(void **state)
+{
+    (void)state;
+    begin("q.fifo", fifo);
+    for (int i = 0; i < 200; i++) {
+        char body[16];
+        snprintf(body, sizeof(body), "b%d", i);
+        send_group("q.fifo", body, "blocked");
+    }
+    assert_int_equal(received_count(take("q.fifo", 1)), 1);
+    for (int i = 0; i < 20; i++) {
+        char body[16], group[16];
+        snprintf(body, sizeof(body), "f%d", i);
+        snprintf(group, sizeof(group), "g%d", i);
+        send_group("q.fifo", body, group);
+    }
+    assert_int_equal(received_count(take("q.fifo", 10)), 10);
+    assert_int_equal(received_count(take("q.fifo", 10)), 10);
+    assert_int_equal(received_count(take("q.fifo", 10)), 0);
+    assert_counts("q.fifo", 199, 21, 0);
+}
+
 static void test_tenants_are_freed(void **state)
 {
     (void)state;
@@ -849,6 +914,9 @@ int main(void)
         TEST(test_fifo_batch),
         TEST(test_visibility_batch),
         TEST(test_quiet_tenants_first),
+        TEST(test_slow_tenant_is_noisy),
+        TEST(test_noise_ends),
+        TEST(test_blocked_group_at_the_head),
         TEST(test_tenants_are_freed),
         TEST(test_in_flight_cap),
         TEST(test_idle_queue_is_small),
