@@ -84,12 +84,18 @@ static struct error switch_segment(struct store *s, bool urgent)
         if (failed(e))
             return e.code == ERR_FULL ? e : ERROR_SYS(ERR_IO, e.system);
     }
+    if (s->options.durability == DURABILITY_OS) {
+        struct error e = sys->file.sync(s->current->file);
+        if (failed(e))
+            store_die(s, "fdatasync of a full segment", e);
+    }
     s->current->end = atomic_load(&s->end);
     s->current->is_sealed = true;
     s->current = s->next;
     s->next = NULL;
     atomic_store(&s->end, s->current->number * s->span + SEGMENT_HEADER_BYTES);
     atomic_store(&s->durable, atomic_load(&s->end)); /* nothing lies between */
+    s->synced = atomic_load(&s->end);
     return OK;
 }
 
@@ -290,7 +296,9 @@ struct error store_flush(struct store *s)
     const struct pending_frame frame = s->frame;
     s->frame.bytes = 0;
     s->is_flushing = true;
-    uint64_t upto = atomic_load(&s->end), durable = atomic_load(&s->durable);
+    uint64_t upto = atomic_load(&s->end);
+    /* A mark that is not true would make the loss of an unsynced tail look like damage. */
+    uint64_t durable = s->options.durability == DURABILITY_FSYNC ? atomic_load(&s->durable) : s->synced;
     pthread_mutex_unlock(&s->lock);
 
     uint64_t from_us = sys->clock.monotonic_us();

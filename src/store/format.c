@@ -1,5 +1,30 @@
 #include "store/internal.h"
+#include "base/text.h"
 #include "crypto/digest.h"
+#include <stdio.h>
+
+/* The last line is a check of the secret and of what stands above it: so neither file can change by itself. */
+int format_text(const struct store *s, char out[FORMAT_TEXT_BYTES])
+{
+    uint8_t digest[SHA256_BYTES];
+    char check[17];
+    int size = snprintf(out, FORMAT_TEXT_BYTES, "millrace %d\nlogs %d\nspan %llu\n", FORMAT_VERSION, LOG_COUNT, (unsigned long long)s->span);
+    const struct slice parts[] = { SLICE("millrace format check"), slice_of(out, (size_t)size), slice_of(s->secret, sizeof(s->secret)) };
+    sha256_parts(parts, ARRAY_COUNT(parts), digest);
+    text_format_hex(digest, 8, check);
+    check[16] = '\0';
+    return size + snprintf(out + size, (size_t)(FORMAT_TEXT_BYTES - size), "check %s\n", check);
+}
+
+bool is_format_text(const struct store *s, const char *text)
+{
+    char whole[FORMAT_TEXT_BYTES];
+    format_text(s, whole);
+    if (strcmp(whole, text) == 0)
+        return true;
+    *strstr(whole, "check ") = '\0';
+    return strcmp(whole, text) == 0;
+}
 
 uint32_t frame_seed(uint64_t segment, uint64_t generation)
 {

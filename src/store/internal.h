@@ -32,6 +32,7 @@ enum {
     SEGMENT_PAGE = 4096,          /* of the two-level table of segments */
     SPARES_MAX = 8,
     PATH_BYTES = 4096,
+    FORMAT_TEXT_BYTES = 192,
     QUICK_US = 300,
     READERS = 2,
 };
@@ -100,7 +101,7 @@ struct snapshot_footer {
 
 struct segment {
     uint64_t number, generation;
-    struct sys_file *file;
+    struct sys_file *file;        /* NULL: only the state speaks of it (while a start replays) */
     uint64_t file_bytes;
     uint64_t end;                 /* position after its last frame; meaningful once sealed */
     bool is_sealed;
@@ -133,6 +134,8 @@ struct store {
     char dir[PATH_BYTES];
     uint64_t span;
     struct sys_file *lock_file;
+    bool is_recovered;            /* before: store_live_add may speak of segments that are gone */
+    uint64_t last_ghost;          /* the highest of those */
     uint8_t secret[32];
     uint64_t epoch;
 
@@ -141,6 +144,7 @@ struct store {
     char *ring;                   /* (L) */
     _Atomic uint64_t end;         /* position after the last append; written under (L) */
     _Atomic uint64_t durable;
+    uint64_t synced;              /* what a frame calls durable when flushes do not sync; the flusher's */
     uint64_t ring_from;           /* the ring holds nothing below: where this process began to write */
     struct pending_frame frame;   /* (L) appended to until a flush takes it; bytes 0: none is open */
     bool is_flushing;             /* (L) */
@@ -151,10 +155,10 @@ struct store {
 
     _Atomic(struct segment *) *_Atomic *pages; /* segment table: pages[number / PAGE][number % PAGE] */
     _Atomic uint64_t first_segment;            /* lowest there is */
-    struct sys_file *spares[SPARES_MAX];       /* zero-filled, full size; under work_lock */
+    struct sys_file *spares[SPARES_MAX];       /* (L) zero-filled or used before, full size; added under work_lock */
     uint64_t spare_ids[SPARES_MAX];
     int spare_count;
-    uint64_t next_spare_id;
+    _Atomic uint64_t next_spare_id;
 
     pthread_mutex_t work_lock;
     char *walk_buffer;            /* segment_walk's, under work_lock */
@@ -185,6 +189,8 @@ struct store {
 #define PAGES_MAX 4096
 
 /* format.c: checksums and headers */
+int format_text(const struct store *s, char out[FORMAT_TEXT_BYTES]); /* of the file `format`; returns its length */
+bool is_format_text(const struct store *s, const char *text); /* with or, as the first directories, without its check */
 uint32_t frame_seed(uint64_t segment, uint64_t generation);
 uint64_t chain_next(uint64_t chain, uint32_t crc, uint32_t bytes);
 uint32_t record_crc(uint64_t position, const struct record_header *h, struct slice payload);
@@ -224,6 +230,7 @@ typedef struct error frame_fn(void *context, const struct frame_header *h, struc
 struct walk_end {
     uint64_t position;      /* after the last sound frame */
     uint64_t chain, before;
+    bool goes_on_elsewhere; /* a sound frame stands there, but it continues another one */
     uint64_t surviving;     /* a sound frame further on says that at least this was durable; 0: none */
 };
 struct error segment_walk(struct store *s, struct segment *g, uint64_t stop_at, frame_fn *each, void *context, struct walk_end *end);

@@ -46,18 +46,29 @@ static struct error say(struct arena *arena, struct slice *ret_sentence, uint32_
     return ERROR_OF(code);
 }
 
+static struct error read_mode(struct store *s, const char *name, uint32_t *ret_mode)
+{
+    char path[PATH_BYTES + 64];
+    snprintf(path, sizeof(path), "%s/%s", s->dir, name);
+    struct sys_file *f;
+    TRY(sys->file.open(path, SYS_OPEN_READ, &f));
+    struct error e = sys->file.mode(f, ret_mode);
+    sys->file.close(f);
+    return e;
+}
+
 static struct error make_format(struct store *s)
 {
-    char text[128];
-    int size = snprintf(text, sizeof(text), "millrace %d\nlogs %d\nspan %llu\n", FORMAT_VERSION, LOG_COUNT, (unsigned long long)s->span);
+    char text[FORMAT_TEXT_BYTES];
     sys->entropy(s->secret, sizeof(s->secret));
+    int size = format_text(s, text);
     TRY(write_small(s, "secret", s->secret, sizeof(s->secret)));
     return write_small(s, "format", text, (size_t)size); /* last: with it the directory counts as born */
 }
 
 static struct error open_format(struct store *s, struct arena *arena, struct slice *ret_sentence)
 {
-    char text[128] = "";
+    char text[FORMAT_TEXT_BYTES] = "";
     size_t size = 0;
     struct error e = read_small(s, "format", text, sizeof(text) - 1, &size);
     if (e.code == ERR_NOT_FOUND)
@@ -75,6 +86,11 @@ static struct error open_format(struct store *s, struct arena *arena, struct sli
     e = read_small(s, "secret", s->secret, sizeof(s->secret), &size);
     if (failed(e) || size != sizeof(s->secret))
         return say(arena, ret_sentence, ERR_CORRUPT, s->dir, "the file `secret` is missing or cut short; restore it from a backup");
+    if (!is_format_text(s, text))
+        return say(arena, ret_sentence, ERR_CORRUPT, s->dir, "the files `format` and `secret` do not belong together, or one is damaged");
+    uint32_t mode = 0;
+    if (failed(read_mode(s, "secret", &mode)) || (mode & 077))
+        return say(arena, ret_sentence, ERR_CONFIG, s->dir, "the file `secret` can be read by others: chmod 600 it");
     return OK;
 }
 
@@ -131,9 +147,12 @@ static struct error refuse_strangers(struct store *s, struct arena *arena, struc
 static struct error lock_directory(struct store *s, struct arena *arena, struct slice *ret_sentence)
 {
     struct error e = sys->file.make_dir(s->dir);
-    if (!failed(e))
-        e = sync_parent(s);
-    if (failed(e) && e.code != ERR_EXISTS)
+    bool is_old = e.code == ERR_EXISTS; /* perhaps of a birth that was cut short: its name may still be unsynced */
+    if (!failed(e) || is_old) {
+        struct error synced = sync_parent(s);
+        e = is_old ? OK : synced;
+    }
+    if (failed(e))
         return say(arena, ret_sentence, e.code, s->dir, "the data directory cannot be made");
     TRY(refuse_strangers(s, arena, ret_sentence));
     char path[PATH_BYTES + 64];

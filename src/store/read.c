@@ -163,17 +163,23 @@ void store_unpin(struct store *s, lsn_t lsn)
     atomic_fetch_sub_explicit(&s->pinned, 1, memory_order_relaxed);
 }
 
-/* A snapshot may point into a segment that was freed since: what frees it is in the records replayed after. */
+/* A snapshot may point into a segment that was freed since: what frees it is in the records replayed after (judge_ghosts). */
 void store_live_add(struct store *s, lsn_t lsn, uint32_t count)
 {
     struct segment *g = segment_of(s, lsn * STORE_RECORD_ALIGN);
-    if (g)
-        atomic_fetch_add_explicit(&g->live, count, memory_order_relaxed);
+    if (UNLIKELY(!g && !s->is_recovered)) {
+        uint64_t number = lsn * STORE_RECORD_ALIGN / s->span;
+        g = segment_add(s, number);
+        if (number > s->last_ghost)
+            s->last_ghost = number;
+    }
+    ASSERT(g);
+    atomic_fetch_add_explicit(&g->live, count, memory_order_release);
 }
 
 void store_live_drop(struct store *s, lsn_t lsn, uint32_t count)
 {
     struct segment *g = segment_of(s, lsn * STORE_RECORD_ALIGN);
-    if (g)
-        atomic_fetch_sub_explicit(&g->live, count, memory_order_relaxed);
+    ASSERT(g); /* the caller's record is live in it */
+    atomic_fetch_sub_explicit(&g->live, count, memory_order_release);
 }

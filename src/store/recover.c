@@ -24,10 +24,10 @@ static struct error read_file(const struct store *s, struct segment *g, void *by
 static struct error read_whole(struct store *s, struct segment *g, char **ret_bytes)
 {
     uint64_t rounded = (g->file_bytes + SEGMENT_HEADER_BYTES - 1) / SEGMENT_HEADER_BYTES * SEGMENT_HEADER_BYTES;
-    if (s->walk_bytes < rounded) {
+    if (s->walk_bytes < rounded || !s->walk_buffer) {
         segment_walk_end(s);
         void *bytes = NULL;
-        if (posix_memalign(&bytes, SEGMENT_HEADER_BYTES, rounded))
+        if (posix_memalign(&bytes, SEGMENT_HEADER_BYTES, rounded + SEGMENT_HEADER_BYTES)) /* of an empty file, too */
             return ERROR_OF(ERR_NO_MEMORY);
         s->walk_buffer = bytes;
         s->walk_bytes = rounded;
@@ -79,13 +79,15 @@ struct error segment_walk(struct store *s, struct segment *g, uint64_t stop_at, 
     TRY(read_whole(s, g, &bytes));
     uint64_t base = g->number * s->span, offset = SEGMENT_HEADER_BYTES;
     struct error e = OK;
+    end->goes_on_elsewhere = false;
     while (base + offset < stop_at) {
         struct frame_header h;
         struct slice payload;
         if (!read_frame(s, g, bytes, offset, &h, &payload))
             break;
         bool is_first_known = end->before == NO_POSITION;
-        if (!is_first_known && (h.before != end->before || h.chain != end->chain))
+        end->goes_on_elsewhere = !is_first_known && (h.before != end->before || h.chain != end->chain);
+        if (end->goes_on_elsewhere)
             break;
         e = each ? each(context, &h, payload) : OK;
         if (failed(e))
@@ -164,6 +166,7 @@ struct recovery {
     uint64_t *numbers;
     size_t count;
     struct segment *walking;
+    bool has_frame;
     uint64_t applied;
 };
 
@@ -236,6 +239,10 @@ static struct error open_segments(struct recovery *r)
             TRY(pass_over(r, f, number));
             continue;
         }
+        if (h.span != s->span || h.file_bytes > h.span) {
+            sys->file.close(f);
+            return refuse(r, ERR_CORRUPT, number, number * s->span, "the segment's header and the file `format` do not agree");
+        }
         if (h.version > FORMAT_VERSION)
             return refuse(r, ERR_NEWER_FORMAT, number, number * s->span, "was written by a newer version of millrace");
         struct segment *g = segment_add(s, number);
@@ -259,6 +266,10 @@ static struct error replay_frame(void *context, const struct frame_header *h, st
     struct recovery *r = context;
     struct record record;
     bool is_bad;
+    /* The first frame there is continues nothing, or what a snapshot covers: else a segment before it is gone. */
+    if (!r->has_frame && h->before > r->s->snapshot_from)
+        return ERROR_OF(ERR_TRIMMED);
+    r->has_frame = true;
     for (size_t at = 0; frame_next_record(payload, h->position, &at, &record, &is_bad);) {
         if (record.flags & RECORD_LIVE)
             atomic_fetch_add(&r->walking->live_total, 1);
@@ -266,7 +277,10 @@ static struct error replay_frame(void *context, const struct frame_header *h, st
             return ERROR_OF(ERR_CORRUPT);
         if (record.lsn <= r->covers[record.log] || record.lsn * STORE_RECORD_ALIGN < r->s->snapshot_from)
             continue;
-        TRY(r->s->ops.apply(r->s->ops.context, &record));
+        struct error e = r->s->ops.apply(r->s->ops.context, &record);
+        if (e.code == ERR_NEWER_FORMAT && !(record.flags & RECORD_MUST_UNDERSTAND))
+            continue; /* of a type that says it may be passed over */
+        TRY(e);
         r->applied++;
         atomic_fetch_add_explicit(&r->s->unsnapped_bytes, record_bytes(record.payload.size), memory_order_relaxed);
     }
@@ -302,7 +316,7 @@ static struct error judge_end(struct recovery *r, size_t index, const struct wal
 static struct error sync_tail(const struct recovery *r, size_t index)
 {
     const struct segment *g = segment_find(r->s, r->numbers[index]);
-    return r->s->options.durability == DURABILITY_FSYNC ? sys->file.sync(g->file) : OK;
+    return r->s->options.durability != DURABILITY_MEMORY ? sys->file.sync(g->file) : OK;
 }
 
 static struct error replay_segments(struct recovery *r, size_t from, struct walk_end *tail, size_t *ret_tail_index)
@@ -319,14 +333,15 @@ static struct error replay_segments(struct recovery *r, size_t from, struct walk
         atomic_store(&g->live_total, 0);
         struct error e = segment_walk(r->s, g, sealed_at, replay_frame, r, &end);
         if (failed(e)) {
+            bool is_gap = e.code == ERR_TRIMMED;
             if (slice_is_none(*r->sentence))
-                refuse(r, e.code, g->number, end.position, error_text(e));
-            return e;
+                refuse(r, e.code, g->number, end.position, is_gap ? "a segment before this one is missing or damaged" : error_text(e));
+            return is_gap ? ERROR_OF(ERR_CORRUPT) : e;
         }
         g->end = end.position;
         bool is_empty = end.position == start;
         /* The first frame here continues the one before it, or this segment is not a continuation at all. */
-        if (is_empty && !is_sealed && end.surviving > 0 && has_tail)
+        if (is_empty && !is_sealed && end.goes_on_elsewhere && has_tail)
             return refuse(r, ERR_CORRUPT, g->number - 1, before.position, "the end of the segment is damaged: the next one goes on elsewhere");
         TRY(judge_end(r, i, &end, is_sealed, sealed_at, sealed_chain));
         if (is_empty) {
@@ -347,6 +362,22 @@ static struct error check_sealed_are_there(struct recovery *r)
         uint64_t number = r->headers[i].sealed_segment;
         if (number != NO_POSITION && (number + 1) * r->s->span > r->s->snapshot_from && !segment_find(r->s, number))
             return refuse(r, ERR_CORRUPT, number, number * r->s->span, "the segment is missing");
+    }
+    return OK;
+}
+
+/* A snapshot may speak of records in segments that were freed after it: then what was replayed took them away again. */
+static struct error judge_ghosts(struct recovery *r)
+{
+    struct store *s = r->s;
+    uint64_t first = atomic_load(&s->first_segment);
+    for (uint64_t n = first == NO_POSITION ? s->last_ghost + 1 : first; n <= s->last_ghost; n++) {
+        struct segment *g = segment_find(s, n);
+        if (!g || g->file)
+            continue;
+        if (atomic_load(&g->live) != 0)
+            return refuse(r, ERR_CORRUPT, n, n * s->span, "the file is missing, and records in it are still needed");
+        segment_forget(s, g);
     }
     return OK;
 }
@@ -393,7 +424,7 @@ static struct error start_segment(
     /* After a crash of the process alone its last frames may be in the page cache only. They were replayed, and the new
      * header will say that they are durable: so make them that. */
     struct segment *last = has_tail ? segment_find(s, tail_segment) : NULL;
-    if (last && s->options.durability == DURABILITY_FSYNC)
+    if (last && s->options.durability != DURABILITY_MEMORY)
         TRY(sys->file.sync(last->file));
     const struct segment_header sealed = { .sealed_segment = has_tail ? tail_segment : NO_POSITION,
         .sealed_at = has_tail ? tail->position : 0,
@@ -405,6 +436,7 @@ static struct error start_segment(
     s->ring_from = start;
     atomic_store(&s->end, start);
     atomic_store(&s->durable, start);
+    s->synced = start;
     return OK;
 }
 
@@ -438,18 +470,22 @@ struct error recover(struct store *s, struct arena *arena, struct slice *ret_sen
         from--;
     if (!failed(e))
         e = replay_segments(&r, from, &tail, &tail_index);
+    if (!failed(e))
+        e = judge_ghosts(&r);
+    s->is_recovered = true;
     if (!failed(e)) {
         bool has_tail = tail.before != NO_POSITION;
         tail_index = has_tail ? tail_index : from - 1; /* from may be 0: then all are empty */
         uint64_t tail_segment = has_tail ? r.numbers[tail_index] : 0;
         if (!has_tail)
             e = find_tail_below(&r, from, &tail, &tail_segment, &has_tail);
-        drop_empty(&r, tail_index + 1);
         uint64_t number = found.count ? last + 1 : 0, snapshot = s->snapshot_from / s->span + 1;
         if (s->snapshot_number && number < snapshot)
             number = snapshot; /* positions are never used twice, whatever files are gone */
         if (!failed(e))
             e = start_segment(&r, number, &tail, has_tail, tail_segment);
+        if (!failed(e)) /* not before: their headers hold the newest epoch, which must not be given twice */
+            drop_empty(&r, tail_index + 1);
     }
     log_event(LOG_INFO, "log_replayed", "records=%llu segments=%zu", (unsigned long long)r.applied, r.count);
     segment_walk_end(s);

@@ -99,12 +99,12 @@ struct error fill_zero(struct sys_file *f, uint64_t from, uint64_t to)
 
 static struct error sync_file(struct store *s, struct sys_file *f)
 {
-    return s->options.durability == DURABILITY_FSYNC ? sys->file.sync(f) : OK;
+    return s->options.durability != DURABILITY_MEMORY ? sys->file.sync(f) : OK;
 }
 
 static struct error sync_dir(struct store *s)
 {
-    return s->options.durability == DURABILITY_FSYNC ? sys->file.sync_dir(s->dir) : OK;
+    return s->options.durability != DURABILITY_MEMORY ? sys->file.sync_dir(s->dir) : OK;
 }
 
 /* A zero-filled file of full size, waiting under a name of its own. */
@@ -124,8 +124,10 @@ struct error spare_make(struct store *s)
         return e;
     }
     sys->file.advise_done(f, 0, s->span); /* zeros need no memory */
+    pthread_mutex_lock(&s->lock); /* an append in a hurry may take one */
     s->spares[s->spare_count] = f;
     s->spare_ids[s->spare_count++] = id;
+    pthread_mutex_unlock(&s->lock);
     return OK;
 }
 

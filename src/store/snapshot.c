@@ -138,6 +138,15 @@ static struct error put_log(struct store *s, struct output *o, struct snapshot_w
     return e;
 }
 
+/* Segments before it were synced when they were left. */
+static struct error sync_current(struct store *s)
+{
+    pthread_mutex_lock(&s->lock);
+    struct sys_file *f = s->current->file;
+    pthread_mutex_unlock(&s->lock);
+    return sys->file.sync(f);
+}
+
 static struct error write_all(struct store *s, struct output *o, uint64_t replay_from)
 {
     struct snapshot_writer w = { 0 };
@@ -165,7 +174,11 @@ static struct error write_all(struct store *s, struct output *o, uint64_t replay
             pthread_mutex_unlock(&s->lock);
         }
     }
-    return s->options.durability == DURABILITY_FSYNC ? sys->file.sync(o->file) : OK;
+    if (s->options.durability == DURABILITY_MEMORY)
+        return OK;
+    if (s->options.durability == DURABILITY_OS)
+        TRY(sync_current(s)); /* flushes did not */
+    return sys->file.sync(o->file);
 }
 
 bool snapshot_is_due(const struct store *s)
@@ -193,9 +206,10 @@ struct error snapshot_take(struct store *s)
     buf_deinit(&o.buffer);
     if (!failed(e))
         e = sys->file.rename(temporary, path);
-    if (!failed(e) && s->options.durability == DURABILITY_FSYNC)
+    if (!failed(e) && s->options.durability != DURABILITY_MEMORY)
         e = sys->file.sync_dir(s->dir);
     if (failed(e)) {
+        atomic_fetch_add_explicit(&s->unsnapped_bytes, unsnapped, memory_order_relaxed); /* still due */
         log_event(LOG_WARN, "snapshot_failed", "error=\"%s\" errno=%d", error_text(e), e.system);
         atomic_fetch_add(&s->unsnapped_bytes, unsnapped); /* still to be replayed: the next try is due */
         sys->file.remove(temporary);

@@ -60,7 +60,7 @@ bool space_for(const struct store *s, uint64_t bytes)
 
 bool space_for_sends(const struct store *s)
 {
-    return space_for(s, (RESERVE_SENDS_SEGMENTS + 1) * s->span);
+    return s->spare_count > RESERVE_SENDS_SEGMENTS || space_for(s, (uint64_t)(RESERVE_SENDS_SEGMENTS + 1 - s->spare_count) * s->span);
 }
 
 static bool prepare_next(struct store *s)
@@ -111,13 +111,16 @@ static void release_segment(struct store *s, struct segment *g)
     char path[PATH_BYTES + 64], spare[PATH_BYTES + 64];
     segment_path(s, g->number, path);
     sys->file.close(g->file);
-    uint64_t id = s->next_spare_id++;
+    uint64_t id = atomic_fetch_add(&s->next_spare_id, 1);
     spare_path(s, id, spare);
     struct sys_file *f;
+    /* The old name must be gone from the disk before the file gets another header. */
     if (s->spare_count < SPARES_MAX && g->file_bytes == s->span && !failed(sys->file.rename(path, spare)) &&
-        !failed(sys->file.open(spare, SYS_OPEN_WRITE, &f))) {
+        !failed(sys->file.sync_dir(s->dir)) && !failed(sys->file.open(spare, SYS_OPEN_WRITE, &f))) {
+        pthread_mutex_lock(&s->lock);
         s->spares[s->spare_count] = f;
         s->spare_ids[s->spare_count++] = id;
+        pthread_mutex_unlock(&s->lock);
     } else {
         sys->file.remove(path);
         sys->file.remove(spare);

@@ -57,7 +57,7 @@ static void say(struct viewer *v, const char *format, ...)
 
 static struct error read_span(struct viewer *v, const char *dir)
 {
-    char path[PATH_BYTES + 64], text[128] = "";
+    char path[PATH_BYTES + 64], text[FORMAT_TEXT_BYTES] = "";
     snprintf(path, sizeof(path), "%s/format", dir);
     struct sys_file *f;
     size_t size;
@@ -67,6 +67,7 @@ static struct error read_span(struct viewer *v, const char *dir)
     TRY(e);
     int version, logs;
     unsigned long long span;
+    text[size] = '\0';
     if (sscanf(text, "millrace %d\nlogs %d\nspan %llu\n", &version, &logs, &span) != 3 || span < SEGMENT_BYTES_MIN)
         return ERROR_OF(ERR_CORRUPT);
     if (version > FORMAT_VERSION)
@@ -93,8 +94,23 @@ static struct error viewer_open(struct viewer *v, const char *dir, void (*emit)(
     return OK;
 }
 
+/* A directory in use changes while it is looked at: what verify found there would mean nothing. A copy that no server has
+ * opened yet has no lock. */
+static struct error lock_quietly(struct viewer *v, const char *dir)
+{
+    char path[PATH_BYTES + 64];
+    snprintf(path, sizeof(path), "%s/lock", dir);
+    struct error e = sys->file.open(path, SYS_OPEN_READ, &v->s->lock_file);
+    if (e.code == ERR_NOT_FOUND)
+        return OK;
+    TRY(e);
+    return sys->file.lock(v->s->lock_file);
+}
+
 static void viewer_close(struct viewer *v)
 {
+    if (v->s->lock_file)
+        sys->file.close(v->s->lock_file);
     arena_deinit(&v->arena);
     segment_walk_end(v->s);
     free(v->s);
@@ -172,6 +188,39 @@ static struct seal find_seal(struct viewer *v, size_t index)
     return (struct seal){ false, NO_POSITION, 0 };
 }
 
+/* Would a frame stand here if its marks were right? Then it is they that are damaged. */
+static bool is_frame_but_for_marks(const struct viewer *v, const struct segment *g, uint64_t position, struct frame_header h)
+{
+    size_t got = 0;
+    uint64_t offset = position - g->number * v->s->span + sizeof(h);
+    h.magic = FRAME_MAGIC;
+    h.position = position;
+    h.generation = g->generation;
+    if (!frame_header_fits(&h, position, g, v->s->span))
+        return false;
+    char *payload = malloc(h.payload_bytes + 1u);
+    ASSERT(payload);
+    struct error e = sys->file.read(g->file, offset, payload, h.payload_bytes, &got);
+    bool is_sound = !failed(e) && got == h.payload_bytes && frame_check(&h, slice_of(payload, got), g->number);
+    free(payload);
+    return is_sound;
+}
+
+/* Behind the last frame lies nothing, or what an earlier use of the file or of the ring left, at times with a frame's magic
+ * and this segment's generation, but never with this position. What bears all marks is a frame that was cut off by a crash
+ * and never acknowledged, or a damaged one. Nothing on the disk tells these two apart. */
+static bool has_marks(const struct viewer *v, const struct segment *g, uint64_t position)
+{
+    struct frame_header h;
+    size_t got = 0;
+    uint64_t offset = position - g->number * v->s->span;
+    if (failed(sys->file.read(g->file, offset, &h, sizeof(h), &got)) || got < sizeof(h))
+        return false;
+    if (h.magic == FRAME_MAGIC && h.position == position && h.generation == g->generation)
+        return true;
+    return is_frame_but_for_marks(v, g, position, h);
+}
+
 static void view_segment(struct viewer *v, size_t index, struct walk_end *end)
 {
     uint64_t number = v->listing->segments[index];
@@ -191,9 +240,15 @@ static void view_segment(struct viewer *v, size_t index, struct walk_end *end)
         end->before = NO_POSITION;
     struct walk_end was = *end;
     struct error e = segment_walk(v->s, &g, seal.at, view_frame, v, end);
+    bool is_cut = !v->describe && !seal.is_known && has_marks(v, &g, end->position);
     sys->file.close(g.file);
     uint64_t start = number * v->s->span + SEGMENT_HEADER_BYTES;
     bool is_short = seal.is_known && (end->position != seal.at || end->chain != seal.chain);
+    if (is_cut && !end->surviving) {
+        say(v, "segment %llu: at byte %llu a frame that is damaged, or was cut off by a crash and never acknowledged",
+            (unsigned long long)number, (unsigned long long)(end->position - start + SEGMENT_HEADER_BYTES));
+        v->findings++;
+    }
     if (failed(e) || end->surviving || is_short) {
         say(v, "segment %llu: damaged at byte %llu", (unsigned long long)number, (unsigned long long)(end->position - start + SEGMENT_HEADER_BYTES));
         v->findings++;
@@ -222,6 +277,24 @@ struct error store_dump(const char *dir, store_describe_fn *describe, void (*emi
     return e;
 }
 
+/* Is `format` what this version writes for its span and this secret? */
+static bool is_format_sound(struct viewer *v, const char *dir, const char *secret_path)
+{
+    char path[PATH_BYTES + 64], text[FORMAT_TEXT_BYTES] = "";
+    struct sys_file *f;
+    size_t got = 0;
+    if (failed(sys->file.open(secret_path, SYS_OPEN_READ, &f)))
+        return false;
+    struct error e = sys->file.read(f, 0, v->s->secret, sizeof(v->s->secret), &got);
+    sys->file.close(f);
+    snprintf(path, sizeof(path), "%s/format", dir);
+    if (failed(e) || got != sizeof(v->s->secret) || failed(sys->file.open(path, SYS_OPEN_READ, &f)))
+        return false;
+    e = sys->file.read(f, 0, text, sizeof(text) - 1, &got);
+    sys->file.close(f);
+    return !failed(e) && got == strlen(text) && is_format_text(v->s, text);
+}
+
 static void check_secret(struct viewer *v, const char *dir)
 {
     char path[PATH_BYTES + 64];
@@ -235,6 +308,9 @@ static void check_secret(struct viewer *v, const char *dir)
     if (size != 32) {
         say(v, "%s: expected 32 bytes", path);
         v->findings++;
+    } else if (!is_format_sound(v, dir, path)) {
+        say(v, "%s: does not belong to the file `format`, or one of the two is damaged", path);
+        v->findings++;
     }
 }
 
@@ -242,6 +318,8 @@ struct error store_verify(const char *dir, void (*emit)(void *, struct slice lin
 {
     struct viewer v;
     struct error e = viewer_open(&v, dir, emit, context);
+    if (!failed(e))
+        e = lock_quietly(&v, dir);
     if (!failed(e) && v.listing->snapshot) {
         char path[PATH_BYTES + 64];
         uint64_t replay_from;

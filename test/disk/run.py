@@ -245,7 +245,7 @@ class Disk:
         if self.control:
             self.control.set_budget(0)
             return
-        with open(self.path / "filler", "wb", buffering=0) as f, contextlib.suppress(OSError):
+        with open(self.path / "filler", "ab", buffering=0) as f, contextlib.suppress(OSError):
             while True:
                 f.write(b"z" * 4096)
 
@@ -279,10 +279,12 @@ class Place:
         self.binary, self.step = binary, step
         self.work = pathlib.Path(tempfile.mkdtemp(prefix="millrace-disk-"))
         self.closing = contextlib.ExitStack()
+        self.servers = []
 
     def server(self, data=None, control=None):
         s = Server(self.binary, data or self.work / "data", control)
         self.closing.callback(s.end)
+        self.servers.append(s)
         return s
 
     def disk(self, mib):
@@ -360,9 +362,14 @@ def a_start_on_a_full_disk_says_so(place):
     server = place.server(disk.data, disk.control).start()
     client = Client(server).make_queue()
     client.must_send(20, 50_000)
-    server.kill()
-    disk.fill()
-    server.must_refuse(DISK, str(disk.data), "space")
+    for _ in range(10):  # a start may find room in what it no longer needs
+        server.kill()
+        disk.fill()
+        with contextlib.suppress(Failed):
+            server.start()
+        if not server.is_running():
+            break
+    server.must_end(DISK, str(disk.data), "full")
     disk.empty()
     server.start()
     client.must_have_everything()
@@ -823,7 +830,9 @@ def main():
             failed += 1
             print(f"FAILED  {f.__name__}: {e}", flush=True)
             if not isinstance(e, Failed):
-                traceback.print_exc()
+                traceback.print_exc(limit=-3)
+            for s in place.servers[-2:]:
+                print("        " + "\n        ".join(line for line in s.said().splitlines()[-12:] if "aws --" not in line))
         finally:
             place.close()
     print(f"{passed} passed, {failed} failed")

@@ -336,6 +336,8 @@ static void decide_receive(struct sim_call *c)
             check_may_be_received(c, &model.messages[c->got[i]]);
         if (q->is_fifo)
             check_fifo_order(c);
+        if (c->got_count != due)
+            world_explain(c->queue, c->decided_ms);
         CHECK(INV_KEPT, c->got_count == due, "%s: a receive got %u messages, %llu could be received, %llu were asked for", q->name,
             c->got_count, (unsigned long long)f.receivable, (unsigned long long)c->number[0]);
     }
@@ -601,6 +603,8 @@ static void decide_get_attributes(struct sim_call *c)
     };
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
         uint64_t value = attribute(all, rows[i].name);
+        if (value != rows[i].expected && rows[i].number == INV_FIGURES)
+            world_explain(c->queue, c->decided_ms);
         CHECK(rows[i].number, value == rows[i].expected, "%s: %.*s is %llu, right is %llu", q->name, SLICE_ARG(rows[i].name),
             (unsigned long long)value, (unsigned long long)rows[i].expected);
     }

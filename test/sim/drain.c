@@ -1,4 +1,5 @@
 #include "world.h"
+#include "store/internal.h" /* how many spare segments it keeps */
 
 static void settle_all(void)
 {
@@ -50,17 +51,34 @@ static void check_empty(uint32_t queue)
     world_flush();
 }
 
+static void print_name(void *context, const char *name)
+{
+    char path[128];
+    struct sys_file *f;
+    uint64_t size = 0;
+    (void)context;
+    snprintf(path, sizeof(path), "data/%s", name);
+    if (!failed(sys->file.open(path, SYS_OPEN_READ, &f))) {
+        sys->file.size(f, &size);
+        sys->file.close(f);
+    }
+    printf("  %s: %llu bytes\n", name, (unsigned long long)size);
+}
+
 /* Empty queues need no old segments: what is left is the ones being written, spares, and what a cleaner leaves alone. */
 static void check_space(void)
 {
-    enum { STEPS = 64, SEGMENTS_LEFT = 10 };
+    enum { STEPS = 64, SEGMENTS_LEFT = SPARES_MAX + 3 };
     world_flush();
     store_snapshot_now(sim.store);
     for (int i = 0; i < STEPS; i++) {
         store_step(sim.store);
         world_flush();
     }
+    sys->file.sync_dir("data"); /* until then what was removed takes room */
     uint64_t used = faulty_disk_used_bytes();
+    if (used > SEGMENTS_LEFT * 4ull * MIB)
+        sys->file.list_dir("data", print_name, NULL);
     CHECK(INV_SPACE, used <= SEGMENTS_LEFT * 4ull * MIB, "every queue is empty, and the files hold %llu bytes",
         (unsigned long long)used);
 }

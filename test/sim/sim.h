@@ -157,6 +157,7 @@ struct sim {
 };
 extern struct sim sim;
 
+void world_explain(uint32_t queue, uint64_t now_ms); /* prints model and server side by side */
 bool sim_run_seed(uint64_t seed, uint32_t steps); /* world.c; false: it failed, and was reported */
 uint64_t sim_server_ms(void);                     /* clock_ms, remembered as the highest */
 /* A slot for a new call with its input shape cleared in call.in; NULL: all are taken. */

@@ -367,3 +367,49 @@ void world_flip(void)
     }
     world_open();
 }
+
+/* ---- for the reader of a failure ------------------------------------------------------------------------------------------------- */
+
+static bool server_has(struct sqs_state *s, struct queue *q, uint64_t seq, char *out, size_t size)
+{
+    void *group;
+    struct lane_item item;
+    uint32_t entry = flights_find(&q->flights, seq);
+    (void)s;
+    if (entry != FLIGHT_NONE) {
+        const struct flight *e = flights_get(&q->flights, entry);
+        snprintf(out, size, "state %u, until +%u, received %u", e->state, e->visible_after, flight_count(e));
+        return true;
+    }
+    snprintf(out, size, "in a lane");
+    if (q->main && lane_find(&q->main->lane, seq, &item))
+        return true;
+    for (size_t i = 0; map_next(&q->groups, &i, &group);)
+        if (lane_find(&((struct group *)group)->lane, seq, &item))
+            return true;
+    return false;
+}
+
+void world_explain(uint32_t queue, uint64_t now_ms)
+{
+    const struct model_queue *m = &model.queues[queue];
+    uint16_t log = owner_log_of(SLICE("000000000000"), SLICE("us-east-1"), slice_str(m->name));
+    struct sqs_state *s = sqs_state_of(owner_of(log));
+    struct queue *q = sqs_queue_find(s, SLICE("000000000000"), SLICE("us-east-1"), slice_str(m->name));
+    if (!q)
+        return;
+    printf("%s at %llu (views at %llu), delay %llu s, retention %llu s:\n", m->name, (unsigned long long)now_ms,
+        (unsigned long long)q->view_ms, (unsigned long long)m->delay_s, (unsigned long long)m->retention_s);
+    for (word i = 0; i < m->list_count; i++) {
+        const struct model_message *x = &model.messages[m->list[i]];
+        char text[100] = "";
+        bool is_there = message_is_there(x, now_ms);
+        bool has = x->order > m->order_base && server_has(s, q, x->order - m->order_base, text, sizeof(text));
+        if (is_there || has)
+            printf("  %s message %u, number %llu, group %u, sent %lld ms ago: model %s%s%s, server %s\n",
+                is_there == has ? " " : "*", m->list[i], (unsigned long long)(x->order - m->order_base), x->group,
+                (long long)(now_ms - x->sent_ms), is_there ? "has it" : "does not",
+                is_there && message_is_leased(x, now_ms) ? ", leased" : "",
+                is_there && message_is_delayed(x, now_ms) ? ", delayed" : "", has ? text : "does not");
+    }
+}

@@ -406,8 +406,12 @@ void faulty_disk_crash(enum faulty_crash kind)
     pthread_mutex_lock(&disk.mutex);
     disk.counts.crashes++;
     for (struct sys_file *f = disk.handles; f; f = f->next) {
+        if (f->is_dead)
+            continue;
         f->is_dead = true;
         f->node->locked_by = NULL;
+        node_unref(f->node);
+        f->node = NULL;
     }
     if (kind == CRASH_POWER) {
         names_power_loss();
@@ -466,9 +470,10 @@ static void close_handle(struct sys_file *f)
     while (*at != f)
         at = &(*at)->next;
     *at = f->next;
-    if (f->node->locked_by == f)
+    if (f->node && f->node->locked_by == f)
         f->node->locked_by = NULL;
-    node_unref(f->node);
+    if (f->node)
+        node_unref(f->node);
     free(f);
 }
 
@@ -499,7 +504,8 @@ static struct error disk_size(struct sys_file *f, uint64_t *ret_bytes)
 {
     pthread_mutex_lock(&disk.mutex);
     struct error e = f->is_dead ? ERROR_SYS(ERR_IO, EIO) : OK;
-    *ret_bytes = f->node->size;
+    if (!failed(e))
+        *ret_bytes = f->node->size;
     pthread_mutex_unlock(&disk.mutex);
     return e;
 }

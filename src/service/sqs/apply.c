@@ -77,7 +77,7 @@ struct error apply_queue_deleted(struct sqs_state *s, const struct record *r)
 
 /* ---- sending ------------------------------------------------------------------------------------------------------ */
 
-static void remember_dedup(struct queue *q, const struct message *m, uint64_t time_ms)
+static struct error remember_dedup(struct queue *q, const struct message *m, uint64_t time_ms)
 {
     uint64_t hash[2], seq;
     char hex[64];
@@ -87,10 +87,13 @@ static void remember_dedup(struct queue *q, const struct message *m, uint64_t ti
         id = slice_of(hex, sizeof(hex));
     }
     if (!q->is_fifo || slice_is_none(id))
-        return;
+        return OK;
+    if (id.size > SQS_ID_BYTES_MAX || m->group_id.size > SQS_ID_BYTES_MAX || !dedup_takes(&q->dedup, m->seq, time_ms))
+        return ERROR_OF(ERR_CORRUPT);
     sqs_dedup_hash(q, m->group_id, id, hash);
     if (!dedup_find(&q->dedup, hash, &seq))
         dedup_add(&q->dedup, hash, m->seq, time_ms);
+    return OK;
 }
 
 struct error apply_sent(struct sqs_state *s, const struct record *r)
@@ -113,7 +116,7 @@ struct error apply_sent(struct sqs_state *s, const struct record *r)
         .receives = m.receives,
         .first_ms = sent_ms + m.first_after_ms,
     };
-    remember_dedup(q, &m, r->time_ms);
+    TRY(remember_dedup(q, &m, r->time_ms));
     queue_put(q, &put);
     queue_watch(q);
     sqs_state_plan_sweep(s, r->time_ms);
@@ -223,6 +226,14 @@ struct error apply_deleted(struct sqs_state *s, const struct record *r)
         if (entry != FLIGHT_NONE)
             queue_drop(q, entry);
     }
+    return OK;
+}
+
+/* Live, everything that is due is gone already: only its record waits to be counted. */
+struct error apply_time_passed(struct sqs_state *s, const struct record *r)
+{
+    for (struct link *l = s->queues.next; l != &s->queues && s->owner->is_replaying; l = l->next)
+        queue_advance(LIST_ENTRY(l, struct queue, in_state), r->time_ms, 0);
     return OK;
 }
 

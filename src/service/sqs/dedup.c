@@ -140,17 +140,28 @@ bool dedup_find(const struct dedup *d, const uint64_t hash[2], uint64_t *ret_seq
     return true;
 }
 
+bool dedup_takes(const struct dedup *d, uint64_t seq, uint64_t time_ms)
+{
+    uint32_t number = number_at(d, d->count);
+    if (d->count == 0)
+        return true;
+    uint32_t last = number_at(d, d->count - 1);
+    const struct dedup_chunk *c = chunk_of(d, last);
+    if (seq < c->base_seq + entry_of(d, last)->seq_after || time_ms < c->base_time_ms + entry_of(d, last)->time_after)
+        return false;
+    bool is_new_chunk = number % DEDUP_CHUNK_ENTRIES == 0;
+    return is_new_chunk || (seq - c->base_seq <= UINT32_MAX && time_ms - c->base_time_ms <= UINT32_MAX);
+}
+
 void dedup_add(struct dedup *d, const uint64_t hash[2], uint64_t seq, uint64_t time_ms)
 {
     if ((d->count + 1) * 4ull > d->table_capacity * 3ull)
         table_resize(d, d->table_capacity ? d->table_capacity * 2 : TABLE_MIN);
     uint32_t number = number_at(d, d->count);
+    ASSERT(dedup_takes(d, seq, time_ms));
     if (number % DEDUP_CHUNK_ENTRIES == 0 || d->count == 0)
         chunk_add(d, seq, time_ms);
     const struct dedup_chunk *c = chunk_of(d, number);
-    /* Entries of one chunk follow each other within the window, so neither difference comes near 32 bits. */
-    ASSERT(seq >= c->base_seq && seq - c->base_seq <= UINT32_MAX);
-    ASSERT(time_ms >= c->base_time_ms && time_ms - c->base_time_ms <= UINT32_MAX);
     struct dedup_entry *e = entry_of(d, number);
     *e = (struct dedup_entry){ .hash = { hash[0], hash[1] },
         .seq_after = (uint32_t)(seq - c->base_seq),
@@ -250,6 +261,28 @@ static bool restore_entries(struct dedup *d, struct unpack *u, uint32_t count)
     return true;
 }
 
+/* False: an id is there twice, or they are not in order. */
+static bool restore_table(struct dedup *d)
+{
+    uint64_t seq, time_ms, last_seq = 0, last_ms = 0;
+    uint32_t capacity = TABLE_MIN;
+    while ((d->count + 1) * 4ull > capacity * 3ull)
+        capacity *= 2;
+    d->table = memory_zero(capacity * sizeof(*d->table));
+    d->table_capacity = capacity;
+    for (uint32_t i = 0; i < d->count; i++) {
+        uint64_t hash[2];
+        dedup_get(d, i, hash, &seq, &time_ms);
+        uint32_t place = table_place(d, hash);
+        if (d->table[place] || seq < last_seq || time_ms < last_ms)
+            return false;
+        d->table[place] = slot_of(hash, number_at(d, i));
+        last_seq = seq;
+        last_ms = time_ms;
+    }
+    return true;
+}
+
 bool dedup_restore(struct dedup *d, struct unpack *u)
 {
     uint64_t count = unpack_u64(u), first = unpack_u64(u);
@@ -263,10 +296,10 @@ bool dedup_restore(struct dedup *d, struct unpack *u)
         dedup_clear(d);
         return false;
     }
-    uint32_t capacity = TABLE_MIN;
-    while ((count + 1) * 4 > capacity * 3ull)
-        capacity *= 2;
-    table_resize(d, capacity);
+    if (!restore_table(d)) {
+        dedup_clear(d);
+        return false;
+    }
     return true;
 }
 

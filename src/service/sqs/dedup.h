@@ -40,7 +40,10 @@ struct dedup {
 /* A zeroed struct dedup is an empty one. */
 void dedup_clear(struct dedup *d);
 bool dedup_find(const struct dedup *d, const uint64_t hash[2], uint64_t *ret_seq);
-/* seq and time_ms never go back; the hash must be absent */
+/* seq and time_ms never go back; entries of one chunk follow each other within the window, so their differences are far
+ * from 32 bits. False: not so. */
+bool dedup_takes(const struct dedup *d, uint64_t seq, uint64_t time_ms);
+/* It must take it; the hash must be absent. */
 void dedup_add(struct dedup *d, const uint64_t hash[2], uint64_t seq, uint64_t time_ms);
 void dedup_expire(struct dedup *d, uint64_t upto_ms); /* drops entries whose time is <= upto_ms */
 uint64_t dedup_oldest_ms(const struct dedup *d);      /* UINT64_MAX when empty */

@@ -7,9 +7,6 @@
 #include "service/sqs/move_task.h"
 #include "service/sqs/state.h"
 
-/* Records whose LSNs agree above these bits (4 KiB of journal) are in one segment: segments are multiples of it. */
-enum { LIVE_STRETCH_BITS = 8 };
-
 /* ---- dead records -------------------------------------------------------------------------------------------------- */
 
 static void record_died(struct queue *q, uint64_t lsn)
@@ -17,9 +14,8 @@ static void record_died(struct queue *q, uint64_t lsn)
     store_live_drop(q->state->owner->store, lsn, 1);
 }
 
-static void message_gone(struct queue *q, uint64_t lsn)
+static void message_gone(struct queue *q)
 {
-    record_died(q, lsn);
     q->messages--;
     q->state->messages--;
 }
@@ -498,7 +494,7 @@ uint64_t queue_oldest_sent_ms(const struct queue *q)
 /* Adds `lsn` to the stretch that is being counted; true: *ret_done is a stretch that is complete. */
 static bool count_live(struct queue_live *live, uint64_t lsn, struct queue_live *ret_done)
 {
-    uint64_t stretch = lsn >> LIVE_STRETCH_BITS;
+    uint64_t stretch = lsn >> QUEUE_LIVE_STRETCH_BITS;
     bool is_done = live->count && (lsn == 0 || stretch != live->stretch);
     if (is_done) {
         *ret_done = *live;
@@ -540,6 +536,8 @@ bool queue_restore_lane(struct queue *q, uint64_t group_key, struct unpack *u, s
     struct group *g = group_get(q, group_key);
     if (g->lane.count || !lane_restore(&g->lane, u, restored_item, &context))
         return false;
+    if (g->lane.count && g->lane.tail.seq >= q->next_seq)
+        return false;
     q->messages += g->lane.count;
     q->state->messages += g->lane.count;
     if (g->lane.count)
@@ -550,7 +548,7 @@ bool queue_restore_lane(struct queue *q, uint64_t group_key, struct unpack *u, s
 
 bool queue_restore_entry(struct queue *q, const struct flight *image, uint64_t group_key, struct queue_live *live)
 {
-    if (flights_find(&q->flights, image->seq) != FLIGHT_NONE)
+    if (image->seq >= q->next_seq || flights_find(&q->flights, image->seq) != FLIGHT_NONE)
         return false;
     struct group *g = group_get(q, group_key);
     const struct lane_item item = { image->seq, image->lsn, image->sent_ms };

@@ -11,6 +11,7 @@
  *   VISIBILITY     (visibility (s), seq)...
  *   RETURNED       seqs
  *   PURGED         upto seq (exclusive)
+ *   TIME_PASSED    -                                          of the whole log, not of a queue (expired.h)
  *   MOVED_OUT, ARRIVED, OUT_DONE                channel.h (the object of the last two is 0)
  *   TASK_STARTED, TASK_STATUS                   move_task.h
  */

@@ -237,6 +237,7 @@ void sqs_state_free(void *state)
     while (!list_is_empty(&s->deleted))
         deleted_forget(s, LIST_ENTRY(s->deleted.next, struct sqs_deleted, link));
     graves_free(s);
+    expired_free(s);
     channels_free(s);
     sqs_catalog_remove_log(s->owner->log);
     map_deinit(&s->by_uid);
@@ -307,6 +308,7 @@ void sqs_state_advance(void *state, uint64_t now_ms)
         owner_wake_at(s->owner, heap_top(&s->watched)->key);
     if (s->sweep_ms)
         owner_wake_at(s->owner, s->sweep_ms);
+    expired_settle(s, now_ms);
     if (!graves_bury(s, BURY_MESSAGES))
         owner_wake_at(s->owner, now_ms + 1);
     sqs_work_advance(s, now_ms);

@@ -12,6 +12,7 @@
 #include "api/service.h"
 #include "service/sqs/channel.h"
 #include "service/sqs/move_task.h"
+#include "service/sqs/expired.h"
 #include "service/sqs/queue.h"
 #include "service/sqs/record.h"
 
@@ -39,6 +40,7 @@ struct sqs_state {
     struct channels channels; /* messages on their way between logs */
     struct moves moves;       /* move tasks that are not over */
 
+    struct expired expired;
     struct link graves;     /* what purges and deletions left (grave.h) */
     struct heap watched;    /* queues with waiters, by next deadline */
     struct queue *sweep_at; /* the next one the sweep looks at; NULL: no round is under way */

@@ -368,7 +368,7 @@ static void test_crafted_handle(void **state)
     redrive_bury("q", "dead", "ab");
     struct slice handle = redrive_handle(redrive_start(redrive_arn("dead"), NULL, 1));
     char json[512];
-    size_t size;
+    size_t size = 0;
     assert_true(handle.size < sizeof(json) && text_base64_decode(handle, json, &size));
     json[size] = 0;
     char *id = strstr(json, "\"taskId\":\"");
