@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 binary := build/release/millrace
 run_tests := JOBS=$(JOBS) tools/test.sh
 
-.PHONY: run build install deps deps-test test check unit clang asan tsan tidy sim crash hostile clients quick-clients fuzz arm64 \
+.PHONY: run build install deps deps-test test check unit clang asan tsan tidy sim crash power disk hostile clients quick-clients fuzz arm64 \
 	bench bench-full clean help
 
 run: build            ## install what is missing, build, start on loopback
@@ -44,6 +44,10 @@ hostile: deps-test build ## hostile clients against the program
 	@$(run_tests) hostile
 crash: deps-test build ## kill -9 under load, 100 times: make crash [KILLS=n]
 	@$(run_tests) crash
+power: deps-test build ## the same with power cuts: what was not synced is lost or torn
+	@$(run_tests) power
+disk: deps-test build ## disks that are full, failing, read-only or damaged
+	@$(run_tests) disk
 clients: deps-test build ## every official client, unpatched
 	@$(run_tests) clients
 quick-clients: deps-test build ## those that `make test` runs

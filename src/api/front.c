@@ -4,6 +4,7 @@
 #include "api/owner.h"
 #include "api/pages.h"
 #include "api/service.h"
+#include "base/mutant.h"
 #include "base/log.h"
 #include "sys/sys.h"
 #include <semaphore.h>
@@ -298,7 +299,7 @@ static void hold_or_reply(struct front *f, struct call *c)
 {
     if (c->is_gone)
         drop_reply(c);
-    else if (c->wait_lsn == 0 || store_durable(f->store) > c->wait_lsn)
+    else if (c->wait_lsn == 0 || store_durable(f->store) > c->wait_lsn || MUTANT(reply_before_sync))
         reply_now(f, c);
     else
         hold(f, c);

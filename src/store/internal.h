@@ -101,7 +101,7 @@ struct snapshot_footer {
 
 struct segment {
     uint64_t number, generation;
-    struct sys_file *file;        /* NULL: only the state speaks of it (while a start replays) */
+    struct sys_file *file;
     uint64_t file_bytes;
     uint64_t end;                 /* position after its last frame; meaningful once sealed */
     bool is_sealed;
@@ -134,8 +134,6 @@ struct store {
     char dir[PATH_BYTES];
     uint64_t span;
     struct sys_file *lock_file;
-    bool is_recovered;            /* before: store_live_add may speak of segments that are gone */
-    uint64_t last_ghost;          /* the highest of those */
     uint8_t secret[32];
     uint64_t epoch;
 

@@ -147,10 +147,12 @@ void *reader_main(void *argument)
 
 /* ---- pins and live counts ------------------------------------------------------------------------------------------------------ */
 
+/* A record whose file somebody removed has nothing to be held; reading it says so. */
 void store_pin(struct store *s, lsn_t lsn)
 {
     struct segment *g = segment_of(s, lsn * STORE_RECORD_ALIGN);
-    ASSERT(g);
+    if (!g)
+        return;
     atomic_fetch_add(&g->pins, 1);
     atomic_fetch_add_explicit(&s->pinned, 1, memory_order_relaxed);
 }
@@ -158,28 +160,25 @@ void store_pin(struct store *s, lsn_t lsn)
 void store_unpin(struct store *s, lsn_t lsn)
 {
     struct segment *g = segment_of(s, lsn * STORE_RECORD_ALIGN);
-    ASSERT(g && atomic_load(&g->pins) > 0);
+    if (!g)
+        return; /* it was not there to be pinned: a pinned segment stays */
+    ASSERT(atomic_load(&g->pins) > 0);
     atomic_fetch_sub(&g->pins, 1);
     atomic_fetch_sub_explicit(&s->pinned, 1, memory_order_relaxed);
 }
 
-/* A snapshot may point into a segment that was freed since: what frees it is in the records replayed after (judge_ghosts). */
+/* A snapshot may point into a segment that was freed since: what takes the record away is in what is replayed after it, or,
+ * where time alone does (retention), in the services' next advance. Until then the count has nowhere to go. */
 void store_live_add(struct store *s, lsn_t lsn, uint32_t count)
 {
     struct segment *g = segment_of(s, lsn * STORE_RECORD_ALIGN);
-    if (UNLIKELY(!g && !s->is_recovered)) {
-        uint64_t number = lsn * STORE_RECORD_ALIGN / s->span;
-        g = segment_add(s, number);
-        if (number > s->last_ghost)
-            s->last_ghost = number;
-    }
-    ASSERT(g);
-    atomic_fetch_add_explicit(&g->live, count, memory_order_release);
+    if (g)
+        atomic_fetch_add_explicit(&g->live, count, memory_order_release);
 }
 
 void store_live_drop(struct store *s, lsn_t lsn, uint32_t count)
 {
     struct segment *g = segment_of(s, lsn * STORE_RECORD_ALIGN);
-    ASSERT(g); /* the caller's record is live in it */
-    atomic_fetch_sub_explicit(&g->live, count, memory_order_release);
+    if (g)
+        atomic_fetch_sub_explicit(&g->live, count, memory_order_release);
 }

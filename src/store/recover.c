@@ -1,5 +1,6 @@
 /* recover.c: what a start makes of the files it finds. The rules are in doc/formats/journal.md, "Recovery". */
 #include "store/internal.h"
+#include "base/mutant.h"
 #include "base/log.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -202,15 +203,24 @@ static struct error holds_frames(struct store *s, struct sys_file *f, uint64_t n
     return OK;
 }
 
+/* Files get the names of segments with their full size. */
+static bool is_cut_short(struct sys_file *f, uint64_t full_bytes)
+{
+    uint64_t size;
+    return !failed(sys->file.size(f, &size)) && size < full_bytes;
+}
+
 /* A segment without a sound header was being made when a process died; its removal may have been undone by a power loss.
  * Headers are synced before the first frame, so if there is a frame, the header was damaged later. */
 static struct error pass_over(struct recovery *r, struct sys_file *f, uint64_t number)
 {
     char path[PATH_BYTES + 64];
-    bool has_frames = false;
+    bool has_frames = false, is_short = is_cut_short(f, SEGMENT_FIRST_BYTES);
     struct error e = holds_frames(r->s, f, number, &has_frames);
     sys->file.close(f);
     TRY(e);
+    if (is_short)
+        return refuse(r, ERR_CORRUPT, number, number * r->s->span, "the file was cut short");
     if (has_frames)
         return refuse(r, ERR_CORRUPT, number, number * r->s->span, "the segment's header is damaged");
     segment_path(r->s, number, path);
@@ -242,6 +252,10 @@ static struct error open_segments(struct recovery *r)
         if (h.span != s->span || h.file_bytes > h.span) {
             sys->file.close(f);
             return refuse(r, ERR_CORRUPT, number, number * s->span, "the segment's header and the file `format` do not agree");
+        }
+        if (is_cut_short(f, h.file_bytes)) {
+            sys->file.close(f);
+            return refuse(r, ERR_CORRUPT, number, number * s->span, "the file was cut short");
         }
         if (h.version > FORMAT_VERSION)
             return refuse(r, ERR_NEWER_FORMAT, number, number * s->span, "was written by a newer version of millrace");
@@ -275,7 +289,7 @@ static struct error replay_frame(void *context, const struct frame_header *h, st
             atomic_fetch_add(&r->walking->live_total, 1);
         if (record.log >= LOG_COUNT)
             return ERROR_OF(ERR_CORRUPT);
-        if (record.lsn <= r->covers[record.log] || record.lsn * STORE_RECORD_ALIGN < r->s->snapshot_from)
+        if ((record.lsn <= r->covers[record.log] && !MUTANT(ignore_covers)) || record.lsn * STORE_RECORD_ALIGN < r->s->snapshot_from)
             continue;
         struct error e = r->s->ops.apply(r->s->ops.context, &record);
         if (e.code == ERR_NEWER_FORMAT && !(record.flags & RECORD_MUST_UNDERSTAND))
@@ -306,7 +320,7 @@ static struct error judge_end(struct recovery *r, size_t index, const struct wal
     uint64_t number = r->numbers[index];
     if (is_sealed && (end->position != sealed_at || end->chain != sealed_chain))
         return refuse(r, ERR_CORRUPT, number, end->position, "a frame that was durable is damaged");
-    if (!is_sealed && end->surviving > end->position)
+    if (!is_sealed && end->surviving > end->position && !MUTANT(ignore_survivor))
         return refuse(r, ERR_CORRUPT, number, end->position, "a frame is damaged, and a later one says that it was durable");
     return OK;
 }
@@ -316,7 +330,7 @@ static struct error judge_end(struct recovery *r, size_t index, const struct wal
 static struct error sync_tail(const struct recovery *r, size_t index)
 {
     const struct segment *g = segment_find(r->s, r->numbers[index]);
-    return r->s->options.durability != DURABILITY_MEMORY ? sys->file.sync(g->file) : OK;
+    return r->s->options.durability != DURABILITY_MEMORY && !MUTANT(no_tail_sync) ? sys->file.sync(g->file) : OK;
 }
 
 static struct error replay_segments(struct recovery *r, size_t from, struct walk_end *tail, size_t *ret_tail_index)
@@ -366,22 +380,6 @@ static struct error check_sealed_are_there(struct recovery *r)
     return OK;
 }
 
-/* A snapshot may speak of records in segments that were freed after it: then what was replayed took them away again. */
-static struct error judge_ghosts(struct recovery *r)
-{
-    struct store *s = r->s;
-    uint64_t first = atomic_load(&s->first_segment);
-    for (uint64_t n = first == NO_POSITION ? s->last_ghost + 1 : first; n <= s->last_ghost; n++) {
-        struct segment *g = segment_find(s, n);
-        if (!g || g->file)
-            continue;
-        if (atomic_load(&g->live) != 0)
-            return refuse(r, ERR_CORRUPT, n, n * s->span, "the file is missing, and records in it are still needed");
-        segment_forget(s, g);
-    }
-    return OK;
-}
-
 /* Segments after the tail hold nothing: prepared ahead, or a start that never wrote. */
 static void drop_empty(struct recovery *r, size_t first)
 {
@@ -421,11 +419,6 @@ static struct error start_segment(
     struct recovery *r, uint64_t number, const struct walk_end *tail, bool has_tail, uint64_t tail_segment)
 {
     struct store *s = r->s;
-    /* After a crash of the process alone its last frames may be in the page cache only. They were replayed, and the new
-     * header will say that they are durable: so make them that. */
-    struct segment *last = has_tail ? segment_find(s, tail_segment) : NULL;
-    if (last && s->options.durability != DURABILITY_MEMORY)
-        TRY(sys->file.sync(last->file));
     const struct segment_header sealed = { .sealed_segment = has_tail ? tail_segment : NO_POSITION,
         .sealed_at = has_tail ? tail->position : 0,
         .sealed_crc = has_tail ? tail->chain : 0 };
@@ -470,9 +463,6 @@ struct error recover(struct store *s, struct arena *arena, struct slice *ret_sen
         from--;
     if (!failed(e))
         e = replay_segments(&r, from, &tail, &tail_index);
-    if (!failed(e))
-        e = judge_ghosts(&r);
-    s->is_recovered = true;
     if (!failed(e)) {
         bool has_tail = tail.before != NO_POSITION;
         tail_index = has_tail ? tail_index : from - 1; /* from may be 0: then all are empty */

@@ -1,4 +1,5 @@
 #include "store/internal.h"
+#include "base/mutant.h"
 #include "base/text.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,18 +105,19 @@ static struct error sync_file(struct store *s, struct sys_file *f)
 
 static struct error sync_dir(struct store *s)
 {
-    return s->options.durability != DURABILITY_MEMORY ? sys->file.sync_dir(s->dir) : OK;
+    return s->options.durability != DURABILITY_MEMORY && !MUTANT(no_dir_sync) ? sys->file.sync_dir(s->dir) : OK;
 }
 
-/* A zero-filled file of full size, waiting under a name of its own. */
-struct error spare_make(struct store *s)
+/* A file of full size, durable, under a name of a spare. Only such files become segments: so a segment's file that is shorter
+ * than it should be was cut later, and never just being made. */
+static struct error make_file(struct store *s, uint64_t bytes, bool is_filled, struct sys_file **ret_file, uint64_t *ret_id)
 {
     char path[PATH_BYTES + 64];
-    uint64_t id = s->next_spare_id++;
-    spare_path(s, id, path);
     struct sys_file *f;
+    *ret_id = atomic_fetch_add(&s->next_spare_id, 1);
+    spare_path(s, *ret_id, path);
     TRY(sys->file.open(path, SYS_OPEN_WRITE | SYS_OPEN_CREATE, &f));
-    struct error e = fill_zero(f, 0, s->span);
+    struct error e = is_filled ? fill_zero(f, 0, bytes) : sys->file.truncate(f, bytes);
     if (!failed(e))
         e = sync_file(s, f);
     if (failed(e)) {
@@ -123,6 +125,16 @@ struct error spare_make(struct store *s)
         sys->file.remove(path);
         return e;
     }
+    *ret_file = f;
+    return OK;
+}
+
+/* A zero-filled file for a later segment. */
+struct error spare_make(struct store *s)
+{
+    struct sys_file *f;
+    uint64_t id;
+    TRY(make_file(s, s->span, true, &f, &id));
     sys->file.advise_done(f, 0, s->span); /* zeros need no memory */
     pthread_mutex_lock(&s->lock); /* an append in a hurry may take one */
     s->spares[s->spare_count] = f;
@@ -133,22 +145,24 @@ struct error spare_make(struct store *s)
 
 static struct error open_segment_file(struct store *s, uint64_t number, bool is_small, struct sys_file **ret_file, uint64_t *ret_bytes)
 {
-    char path[PATH_BYTES + 64];
+    char path[PATH_BYTES + 64], spare[PATH_BYTES + 64];
     segment_path(s, number, path);
     *ret_bytes = is_small ? SEGMENT_FIRST_BYTES : s->span;
     if (!is_small && s->spare_count > 0) {
-        char spare[PATH_BYTES + 64];
         spare_path(s, s->spare_ids[s->spare_count - 1], spare);
         TRY(sys->file.rename(spare, path));
         *ret_file = s->spares[--s->spare_count];
         return OK;
     }
-    TRY(sys->file.open(path, SYS_OPEN_WRITE | SYS_OPEN_CREATE, ret_file));
     /* In a hurry and with room in plenty it is filled as it is used; else a full disk must show here, not in a frame. */
-    struct error e = is_small || !space_for(s, ROOMY_SEGMENTS * s->span) ? fill_zero(*ret_file, 0, *ret_bytes) : OK;
+    bool is_filled = is_small || !space_for(s, ROOMY_SEGMENTS * s->span);
+    uint64_t id;
+    TRY(make_file(s, *ret_bytes, is_filled, ret_file, &id));
+    spare_path(s, id, spare);
+    struct error e = sys->file.rename(spare, path);
     if (failed(e)) {
         sys->file.close(*ret_file);
-        sys->file.remove(path);
+        sys->file.remove(spare);
     }
     return e;
 }
@@ -179,7 +193,7 @@ struct error segment_make(struct store *s, uint64_t number, bool is_small, const
     struct error e = sync_dir(s);
     if (!failed(e))
         e = sys->file.write(f, 0, &part, 1);
-    if (!failed(e))
+    if (!failed(e) && !MUTANT(no_header_sync))
         e = sync_file(s, f);
     if (failed(e)) {
         sys->file.close(f);

@@ -1,5 +1,6 @@
 /* space.c: segments ahead, segments freed, segments cleaned, and what the disk has left. One bounded piece a step. */
 #include "store/internal.h"
+#include "base/mutant.h"
 #include "base/log.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,19 +92,21 @@ static bool prepare_next(struct store *s)
 
 static bool is_below_snapshot(const struct store *s, const struct segment *g)
 {
-    return s->snapshot_number && g->is_sealed && (g->number + 1) * s->span <= s->snapshot_from;
+    uint64_t below = MUTANT(trim_above_snapshot) ? g->number * s->span : (g->number + 1) * s->span;
+    return s->snapshot_number && g->is_sealed && below <= s->snapshot_from;
 }
 
 /* What made the last record dead must itself be durable before the record may go. */
 static bool is_free(struct store *s, struct segment *g)
 {
-    if (!is_below_snapshot(s, g) || atomic_load(&g->live) > 0 || atomic_load(&g->pins) > 0) {
+    if (!is_below_snapshot(s, g) || atomic_load(&g->live) > (MUTANT(trim_live_off_by_one) ? 1 : 0) ||
+        (atomic_load(&g->pins) > 0 && !MUTANT(unpinned_read))) {
         g->dead_since = 0;
         return false;
     }
     if (!g->dead_since)
         g->dead_since = atomic_load(&s->end);
-    return atomic_load(&s->durable) >= g->dead_since;
+    return atomic_load(&s->durable) >= g->dead_since || MUTANT(trim_before_durable);
 }
 
 static void release_segment(struct store *s, struct segment *g)
@@ -148,6 +151,8 @@ static bool free_one(struct store *s)
 
 /* ---- cleaned -------------------------------------------------------------------------------------------------------------------- */
 
+static const double CLEAN_SHARE_MAX = 0.75; /* a segment more alive than this is not worth copying */
+
 /* Live bytes are judged by counts: live records of those the segment ever held. */
 static double live_share(const struct segment *g)
 {
@@ -162,7 +167,7 @@ static double live_share(const struct segment *g)
 static struct segment *choose_to_clean(struct store *s)
 {
     struct segment *best = NULL;
-    double best_share = 0.75, live_bytes = 0, garbage_bytes = 0;
+    double best_share = CLEAN_SHARE_MAX, live_bytes = 0, garbage_bytes = 0;
     uint64_t last = s->snapshot_from / s->span;
     for (uint64_t n = atomic_load(&s->first_segment); n < last; n++) {
         struct segment *g = segment_find(s, n);
@@ -219,7 +224,7 @@ static bool clean_one(struct store *s)
 
 /* ---- one step ---------------------------------------------------------------------------------------------------------------------- */
 
-/* On a full disk: is a segment dead that only the lack of a newer snapshot keeps? */
+/* On a full disk: could a segment be freed or cleaned but for the lack of a newer snapshot? */
 static bool snapshot_would_free(struct store *s)
 {
     if (!atomic_load(&s->refuses_sends))
@@ -229,7 +234,7 @@ static bool snapshot_would_free(struct store *s)
     pthread_mutex_unlock(&s->lock);
     for (uint64_t n = s->snapshot_from / s->span; n < current; n++) {
         const struct segment *g = segment_find(s, n);
-        if (g && g->is_sealed && atomic_load(&((struct segment *)(uintptr_t)g)->live) <= 0)
+        if (g && g->is_sealed && live_share(g) < CLEAN_SHARE_MAX)
             return true;
     }
     return false;

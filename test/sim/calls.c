@@ -1,5 +1,6 @@
 /* calls.c: a call's way, as api/front.c leads it, without sockets: bind, route, owner, finish, hold, deliver. */
 #include "api/bind.h"
+#include "base/mutant.h"
 #include "api/gateway.h"
 #include "model.h"
 #include "support/faulty_disk.h"
@@ -212,7 +213,7 @@ void calls_deliver(void)
     model_durable(durable);
     for (int i = 0; i < CALLS_MAX; i++) {
         struct sim_call *c = &sim.calls[i];
-        if (c->state != SIM_HELD || (c->call.wait_lsn >= durable && c->call.wait_lsn != 0))
+        if (c->state != SIM_HELD || (c->call.wait_lsn >= durable && c->call.wait_lsn != 0 && !MUTANT(reply_before_sync)))
             continue;
         if (c->is_gone) {
             drop_reply(c);

@@ -5,6 +5,7 @@
  * may have taken it.
  */
 #include "service/sqs/apply.h"
+#include "base/mutant.h"
 #include "base/text.h"
 #include "service/sqs/attempt.h"
 #include "service/sqs/catalog.h"
@@ -160,9 +161,10 @@ struct error apply_leased(struct sqs_state *s, const struct record *r)
     TRY(find(s, r, &q));
     if (!record_leased_parse(r->payload, &l))
         return ERROR_OF(ERR_CORRUPT);
+    uint64_t now_ms = MUTANT(replay_uses_now) ? s->owner->now_ms : r->time_ms;
     for (uint32_t i = 0; i < l.run_count; i++)
         for (uint32_t k = 0; k < l.runs[i].count; k++)
-            TRY(lease_one(q, &l, l.runs[i].seqs[k], l.runs[i].group_key, r->time_ms));
+            TRY(lease_one(q, &l, l.runs[i].seqs[k], l.runs[i].group_key, now_ms));
     if ((l.flags & LEASED_HAS_ATTEMPT) && !(l.flags & LEASED_IS_RENEWAL))
         remember_attempt(q, &l, r->time_ms);
     queue_watch(q);
@@ -247,6 +249,8 @@ struct error apply_purged(struct sqs_state *s, const struct record *r)
     uint64_t upto = unpack_u64(&u);
     if (u.is_bad || upto != q->next_seq)
         return ERROR_OF(ERR_CORRUPT);
+    if (MUTANT(purge_spares_leased) && q->in_flight)
+        return OK;
     queue_drop_all(q);
     channels_orphan(s, q);
     q->purged_ms = r->time_ms;

@@ -1,4 +1,5 @@
 #include "service/sqs/dedup.h"
+#include "base/mutant.h"
 #include "service/sqs/limits.h"
 #include "service/sqs/memory.h"
 #include "store/store.h"
@@ -224,8 +225,10 @@ static void used_range(const struct dedup *d, uint32_t chunk, uint32_t *ret_from
 
 void dedup_capture(const struct dedup *d, struct buf *pending, struct snapshot_writer *w)
 {
-    pack_u64(pending, d->count);
+    pack_u64(pending, MUTANT(dedup_not_in_snapshot) ? 0 : d->count);
     pack_u64(pending, d->first % DEDUP_CHUNK_ENTRIES);
+    if (MUTANT(dedup_not_in_snapshot))
+        return;
     for (uint32_t i = 0; i < d->chunk_count; i++) {
         struct dedup_chunk *c = d->chunks[d->chunk_first + i];
         uint32_t from, to;

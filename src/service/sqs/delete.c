@@ -1,5 +1,6 @@
 /* delete.c: DeleteMessage, DeleteMessageBatch, PurgeQueue. */
 #include "service/sqs/failure.h"
+#include "base/mutant.h"
 #include "service/sqs/handle.h"
 #include "service/sqs/state.h"
 
@@ -25,7 +26,7 @@ static struct error choose_fifo(
     if (entry == FLIGHT_NONE)
         return OK;
     const struct flight *e = flights_get(&q->flights, entry);
-    if (e->state != FLIGHT_LEASED || e->generation != r->generation)
+    if ((e->state != FLIGHT_LEASED || e->generation != r->generation) && !MUTANT(expired_handle_deletes))
         return sqs_fault_value(f, handle, "ReceiptHandle", "The receipt handle has expired.");
     l->items[l->count++] = (struct record_seq){ .seq = r->seq };
     return OK;
@@ -52,6 +53,12 @@ static struct error delete_chosen(struct queue *q, struct record_seqs *l)
     struct buf b = { .data = bytes, .capacity = sizeof(bytes) };
     static_assert(sizeof(bytes) >= 10 + SQS_BATCH_ENTRIES_MAX * (10 + 8), "a delete record fits");
     record_seqs(&b, SQS_RECORD_DELETED, l);
+    if (MUTANT(delete_not_logged)) {
+        for (uint32_t i = 0; i < l->count; i++)
+            if (!l->items[i].in_lane)
+                queue_drop(q, flights_find(&q->flights, l->items[i].seq));
+        return OK;
+    }
     TRY(record_append(q->state, SQS_RECORD_DELETED, q->uid, buf_slice(&b), true));
     q->figures.deleted += l->count;
     return OK;

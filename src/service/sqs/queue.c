@@ -1,4 +1,5 @@
 #include "service/sqs/queue.h"
+#include "base/mutant.h"
 #include "service/sqs/attempt.h"
 #include "service/sqs/fair.h"
 #include "service/sqs/fifo.h"
@@ -24,7 +25,7 @@ static void message_gone(struct queue *q)
 
 static uint64_t expiry_ms(const struct queue *q, uint64_t sent_ms)
 {
-    return sent_ms + queue_retention_ms(q);
+    return sent_ms + queue_retention_ms(q) + (MUTANT(retention_ends_late) ? 5000 : 0);
 }
 
 static uint64_t deadline_ms(const struct queue *q, const struct flight *e)
@@ -104,8 +105,13 @@ static void entry_free(struct queue *q, uint32_t entry)
 
 static void age_group(struct queue *q, struct group *g)
 {
-    if (g != q->main && !heap_has(&g->age))
-        heap_insert(&q->ages, &g->age, g->lane.head.time_ms, g->key);
+    uint64_t head_ms = g->lane.head.time_ms;
+    if (g == q->main)
+        return;
+    if (!heap_has(&g->age))
+        heap_insert(&q->ages, &g->age, head_ms, g->key);
+    else if (head_ms < g->age.key) /* a delayed message came to an empty lane after younger ones had gone */
+        heap_change(&q->ages, &g->age, head_ms);
 }
 
 static bool lane_takes(const struct group *g, uint64_t seq)
@@ -193,28 +199,23 @@ void queue_release(struct queue *q, uint32_t entry)
         enter_returned(q, entry, position_of(q, e));
     }
     group_refresh(q, g);
-    if (!q->is_fifo)
+    if (!q->is_fifo && !MUTANT(lost_wake))
         queue_wake(q, 1);
-}
-
-void queue_drop(struct queue *q, uint32_t entry)
-{
-    struct flight *e = flights_get(&q->flights, entry);
-    struct group *g = e->group;
-    leave_state(q, entry);
-    message_gone(q, e->lsn);
-    entry_free(q, entry);
-    group_refresh(q, g);
 }
 
 void queue_take(struct queue *q, uint32_t entry)
 {
     struct group *g = flights_get(&q->flights, entry)->group;
     leave_state(q, entry);
-    q->messages--;
-    q->state->messages--;
+    message_gone(q);
     entry_free(q, entry);
     group_refresh(q, g);
+}
+
+void queue_drop(struct queue *q, uint32_t entry)
+{
+    record_died(q, flights_get(&q->flights, entry)->lsn);
+    queue_take(q, entry);
 }
 
 uint64_t queue_lsn_of(const struct queue *q, uint64_t seq, uint64_t group_key)
@@ -234,7 +235,7 @@ bool queue_relocate(struct queue *q, uint64_t seq, uint64_t group_key, uint64_t 
     if (entry != FLIGHT_NONE) {
         struct flight *e = flights_get(&q->flights, entry);
         from_lsn = e->lsn;
-        e->lsn = to_lsn;
+        e->lsn = MUTANT(relocation_forgets) ? from_lsn : to_lsn;
     } else {
         struct group *g = group_find(q, group_key);
         if (!g || !lane_relocate(&g->lane, seq, to_lsn, &from_lsn))
@@ -253,7 +254,8 @@ static bool drop_expired_head(struct queue *q, struct group *g)
         return false;
     uint64_t lsn = g->lane.head.lsn;
     lane_pop(&g->lane);
-    message_gone(q, lsn);
+    message_gone(q);
+    expired_add(q->state, lsn, q->view_ms);
     return true;
 }
 
@@ -312,10 +314,13 @@ static void advance_entries(struct queue *q)
 {
     uint32_t entry;
     while (flight_first_due(&q->flights, &entry) <= q->view_ms) {
-        if (expiry_ms(q, flights_get(&q->flights, entry)->sent_ms) <= q->view_ms)
-            queue_drop(q, entry);
-        else
+        const struct flight *e = flights_get(&q->flights, entry);
+        if (expiry_ms(q, e->sent_ms) <= q->view_ms) {
+            expired_add(q->state, e->lsn, q->view_ms);
+            queue_take(q, entry);
+        } else {
             queue_release(q, entry);
+        }
     }
 }
 
@@ -353,7 +358,8 @@ void queue_advance(struct queue *q, uint64_t now_ms, size_t budget)
     advance_entries(q);
     advance_lanes(q, budget ? budget : SIZE_MAX);
     if (q->dedup.count && q->view_ms >= SQS_DEDUP_WINDOW_MS)
-        dedup_expire(&q->dedup, q->view_ms - SQS_DEDUP_WINDOW_MS);
+        dedup_expire(&q->dedup, q->view_ms - SQS_DEDUP_WINDOW_MS + (MUTANT(short_dedup_window) ? 1000 : 0) -
+                                    (MUTANT(long_dedup_window) ? 1000 : 0));
     if (q->attempts)
         attempts_expire(q);
     if (q->fair)

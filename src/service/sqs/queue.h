@@ -118,7 +118,8 @@ void queue_free(struct queue *q); /* and all it holds, without counting dead rec
 
 /* ---- restoring a snapshot: messages come back as they were ------------------------------------------------------------ */
 
-enum { QUEUE_LIVE_STRETCH_BITS = 8 }; /* LSNs that agree above (4 KiB of journal) are in one segment: segments are multiples */
+/* LSNs that agree above these bits (4 KiB of journal) are in one segment: segments are multiples of it. */
+enum { QUEUE_LIVE_STRETCH_BITS = 8 };
 struct queue_live { /* counts live records of one stretch of the journal together */
     uint64_t stretch, lsn;
     uint32_t count;

@@ -1,5 +1,6 @@
 #include "service/sqs/receive.h"
 #include "api/front.h"
+#include "base/mutant.h"
 #include "base/log.h"
 #include "service/sqs/attempt.h"
 #include "service/sqs/id_text.h"
@@ -85,7 +86,7 @@ static void plan_receive(struct call *c, struct queue *q, struct receive_plan *p
         if (!q->is_fifo && plan->picks[i].lsn > c->wait_lsn)
             c->wait_lsn = plan->picks[i].lsn;
     }
-    c->is_wait_chosen = !q->is_fifo;
+    c->is_wait_chosen = !q->is_fifo || MUTANT(fifo_lease_not_awaited);
     q->figures.received += plan->count;
 }
 
@@ -214,6 +215,8 @@ struct error sqs_receive_message_undo(struct call *c, const void *in, void *out)
     if (!plan || plan->count == 0)
         return OK;
     unpin(c, plan);
+    if (MUTANT(no_unreceive))
+        return OK;
     struct queue *q = sqs_queue_find_uid(sqs_state_of(c->owner), plan->uid);
     if (!q)
         return OK;

@@ -6,6 +6,7 @@
  * Numbers are varints (pack.h). What follows from the rest (counters, heaps, ready lists) is not written.
  */
 #include "crypto/digest.h"
+#include "base/mutant.h"
 #include "service/sqs/apply.h"
 #include "service/sqs/attempt.h"
 #include "service/sqs/channel.h"
@@ -62,9 +63,9 @@ static void capture_entries(const struct queue *q, struct buf *pending, struct s
         pack_u64(pending, e->lsn);
         pack_u64(pending, e->sent_ms);
         pack_u64(pending, e->state == FLIGHT_DELAYED ? 0 : e->position);
-        pack_u64(pending, e->visible_after);
+        pack_u64(pending, MUTANT(lease_not_in_snapshot) && e->state == FLIGHT_LEASED ? 0 : e->visible_after);
         pack_u64(pending, e->first_after);
-        pack_u64(pending, e->generation);
+        pack_u64(pending, MUTANT(count_not_in_snapshot) ? e->undone : e->generation);
         pack_u64(pending, e->undone);
         pack_u64(pending, e->state);
         pack_u64(pending, e->flags);
@@ -74,8 +75,9 @@ static void capture_entries(const struct queue *q, struct buf *pending, struct s
 
 static void capture_attempts(const struct queue *q, struct buf *pending)
 {
-    pack_u64(pending, q->attempts ? q->attempts->by_hash.count : 0);
-    if (!q->attempts)
+    bool has_attempts = q->attempts && !MUTANT(attempts_not_in_snapshot);
+    pack_u64(pending, has_attempts ? q->attempts->by_hash.count : 0);
+    if (!has_attempts)
         return;
     for (struct link *l = q->attempts->oldest.next; l != &q->attempts->oldest; l = l->next) {
         const struct attempt *a = LIST_ENTRY(l, struct attempt, link);

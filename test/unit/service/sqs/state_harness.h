@@ -56,7 +56,7 @@ static void harness_open(const char *dir)
     }
     arena_init(&arena, 64 * MIB);
     struct service *const services[] = { &sqs_service };
-    const struct store_options options = { .dir = dir, .durability = DURABILITY_MEMORY };
+    const struct store_options options = { .dir = dir, .durability = DURABILITY_MEMORY, .segment_bytes = 4 * MIB };
     struct error e = owners_open(&options, services, 1, &arena, &harness_store, &sentence);
     if (failed(e))
         print_error("owners_open: %.*s\n", SLICE_ARG(sentence));
@@ -201,7 +201,8 @@ static inline void harness_create(const char *name, const char *const *attribute
     in.attributes = harness_map(attributes);
     const struct call *c = harness_call(OP_sqs_create_queue, &in);
     if (failed(c->error))
-        print_error("CreateQueue: %.*s\n", SLICE_ARG(c->error_message));
+        print_error(
+            "CreateQueue: %.*s\n", (int)c->error_message.size, c->error_message.data ? c->error_message.data : "");
     assert_int_equal(c->error.code, 0);
 }
 
@@ -324,7 +325,8 @@ static inline void assert_fails(const struct call *c, uint32_t code, const char 
 static inline void assert_works(const struct call *c)
 {
     if (failed(c->error))
-        print_error("code %u: %.*s\n", c->error.code, SLICE_ARG(c->error_message));
+        print_error("code %u: %.*s\n", c->error.code, (int)c->error_message.size,
+            c->error_message.data ? c->error_message.data : "");
     assert_int_equal(c->error.code, 0);
 }
 

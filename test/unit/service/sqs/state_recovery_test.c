@@ -108,6 +108,38 @@ static void test_expired_stays_expired(void **state)
     assert_slice_(received(take("q", 10), 0)->body, SLICE("new"));
 }
 
+/* A snapshot may hold messages that expired since; their segments are freed, and a start from that snapshot must not look
+ * for them. */
+static void test_expired_segments_may_go(void **state)
+{
+    (void)state;
+    static char body[60001];
+    memset(body, 'x', sizeof(body) - 1);
+    harness_create("q", (const char *[]){ "MessageRetentionPeriod", "60", NULL });
+    harness_create("other", NULL);
+    for (int i = 0; i < 300; i++) {
+        send("q", body, i % 2 ? "tenant" : NULL);
+        harness_forget();
+    }
+    send("other", "kept", NULL);
+    for (int i = 0; i < 8; i++)
+        take("q", 10); /* some of them in flight */
+    assert_int_equal(store_snapshot_now(harness_store).code, 0);
+    struct store_metrics before, after;
+    store_get_metrics(harness_store, &before);
+    harness_pass(60000 + SQS_SWEEP_MS + 5000);
+    assert_int_equal(store_flush(harness_store).code, 0);
+    while (store_step(harness_store))
+        ;
+    store_get_metrics(harness_store, &after);
+    assert_true(after.recycled_segments > before.recycled_segments + 2);
+    for (int i = 0; i < 2; i++) {
+        restart(false);
+        assert_int_equal(harness_queue("q")->messages, 0);
+        assert_int_equal(harness_queue("other")->messages, 1);
+    }
+}
+
 /* A standard receive does not wait for its lease: after a crash its handle names a message that was never received. */
 static void lost_lease(const char *group)
 {
@@ -264,6 +296,7 @@ int main(void)
         TEST(test_fifo_lock_handles_and_window_survive),
         TEST(test_deleted_stays_deleted),
         TEST(test_expired_stays_expired),
+        TEST(test_expired_segments_may_go),
         TEST(test_lost_lease),
         TEST(test_lost_lease_of_tenant),
         cmocka_unit_test(test_relocation),

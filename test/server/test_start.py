@@ -1,0 +1,182 @@
+"""How the program starts, refuses to, and ends."""
+
+import pathlib
+import signal
+import socket
+import threading
+
+from toolbox import free_port, until
+
+
+def test_words_for_people(t):
+    out, _ = t.run("--help")
+    for command in ("serve", "doctor", "log", "backup", "version"):
+        assert "\n  " + command in out, out
+    out, _ = t.run("serve", "--help")
+    for option in ("--data-dir", "--listen", "--tls-cert", "--accounts", "--durability", "--threads", "--config", "--quotas"):
+        assert option in out, out
+    assert t.run("version")[0].startswith("millrace ")
+    assert t.run("--version") == t.run("version")
+    for wrong in ((), ("dance",), ("log",), ("log", "dance", "x"), ("backup",), ("doctor", "--dance")):
+        assert t.run(*wrong, code=64)[1].startswith("millrace: "), wrong
+
+
+def test_wrong_options(t):
+    t.refused(64, "--dance", words=["--dance is not an option"])
+    t.refused(64, "--threads", "many", words=["threads", "many", "whole number"])
+    t.refused(64, "--durability", "maybe", words=["durability", "fsync|os|memory"])
+    t.refused(64, "--config", "/nonexistent", words=["/nonexistent"])
+    t.refused(64, environment={"MILLRACE_THREADS": "x"}, words=["threads"])
+    t.refused(64, listen="127.0.0.1", words=["127.0.0.1"])
+    t.refused(64, listen="localhost.example:1", words=["localhost.example:1"])
+
+
+def test_first_start(t):
+    s = t.server().ready()
+    text = s.text()
+    assert "is ready at http://127.0.0.1:%d (data in %s, durability fsync)" % (s.port, s.directory) in text, text
+    assert 'access key "test", secret "test" (account 000000000000)' in text
+    assert text.count("  aws --endpoint-url http://127.0.0.1:%d sqs " % s.port) == 3
+    c = s.client()
+    assert c.call("CreateQueue", {"QueueName": "q"})["QueueUrl"] == "http://127.0.0.1:%d/000000000000/q" % s.port
+    assert "stopped clean=true" in s.stop()
+
+
+def test_restart_keeps_and_sigint(t):
+    s = t.server().ready()
+    c = s.client()
+    c.call("CreateQueue", {"QueueName": "q"})
+    for i in range(20):
+        c.call("SendMessage", {"QueueUrl": "q", "MessageBody": "m%d" % i})
+    s.stop(signal.SIGINT)
+    s = t.server().ready()
+    c, bodies = s.client(), set()
+    while True:
+        got = c.call("ReceiveMessage", {"QueueUrl": "q", "MaxNumberOfMessages": 10}).get("Messages")
+        if not got:
+            break
+        bodies |= {m["Body"] for m in got}
+    assert bodies == {"m%d" % i for i in range(20)}
+    s.stop()
+
+
+def test_long_polls_end_at_stop(t):
+    s = t.server().ready()
+    s.client().call("CreateQueue", {"QueueName": "q"})
+    replies = []
+
+    def poll():
+        replies.append(s.client().json("ReceiveMessage", {"QueueUrl": "q", "WaitTimeSeconds": 20}))
+
+    threads = [threading.Thread(target=poll) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    c = s.client()
+    until(lambda: b"millrace_connections 6" in c.send("GET", "/metrics", signed=False).body, "all polls are there")
+    c.close()
+    s.stop()
+    for thread in threads:
+        thread.join()
+    assert [r.status for r in replies] == [200] * 5
+    assert all(r.body == b"{}" and r.headers["connection"] == "close" for r in replies), [r.body for r in replies]
+
+
+def test_a_second_sigterm_ends_at_once(t):
+    s = t.server().ready()
+    held = socket.create_connection(("127.0.0.1", s.port))
+    held.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
+    until(lambda: b"millrace_connections 2" in s.client().send("GET", "/metrics", signed=False).body, "it is there")
+    s.send(signal.SIGTERM)
+    until(lambda: "info stopping" in s.text(), "it drains")
+    assert s.process.poll() is None
+    s.send(signal.SIGTERM)
+    assert s.wait() == 128 + signal.SIGTERM
+    assert "stopped clean" not in s.text()
+    held.close()
+    t.server().ready().stop()
+
+
+def test_a_slow_client_does_not_hold_up_the_stop(t):
+    s = t.server().ready()
+    held = socket.create_connection(("127.0.0.1", s.port))
+    held.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
+    until(lambda: b"millrace_connections 2" in s.client().send("GET", "/metrics", signed=False).body, "it is there")
+    assert "stopped clean=true" in s.stop()
+    held.close()
+
+
+def test_one_process_a_directory_and_a_port(t):
+    s = t.server().ready()
+    t.refused(69, words=["another process uses this data directory", s.directory])
+    t.refused(69, data="other", port=s.port, words=["cannot listen on 127.0.0.1:%d" % s.port])
+    s.stop()
+    t.server(data="other").ready().stop()
+
+
+def test_other_addresses_are_guarded(t):
+    cert, key = t.certificate()
+    accounts = t.write("accounts", "AKIA1 secret 111122223333\n")
+    outside = "192.0.2.1:%d" % free_port()  # documentation's own network: nobody has it
+    guarded = ["is not a loopback address", "--accounts", "--insecure-dev-anywhere"]
+    t.refused(64, listen=outside, words=guarded)
+    t.refused(64, listen="0.0.0.0:%d" % free_port(), words=guarded)
+    t.refused(64, listen="[::]:%d" % free_port(), words=guarded)
+    t.refused(64, listen="[::ffff:192.0.2.1]:%d" % free_port(), words=guarded)
+    t.refused(64, "--accounts", accounts, listen=outside, words=guarded)
+    t.refused(64, "--tls-cert", cert, "--tls-key", key, listen="https://" + outside, words=guarded)
+    t.refused(64, "--listen", outside, words=guarded)  # beside a harmless one
+    # said so, or with both: then it is only the kernel that does not have the address
+    t.refused(69, "--insecure-dev-anywhere", listen=outside, words=["cannot listen on", outside])
+    t.refused(69, "--accounts", accounts, "--tls-cert", cert, "--tls-key", key, listen="https://" + outside, words=["cannot listen on"])
+    t.refused(64, listen=outside, environment={"MILLRACE_INSECURE_DEV_ANYWHERE": ""}, words=guarded)
+
+
+def test_data_of_other_versions_and_damage(t):
+    s = t.server().ready()
+    c = s.client()
+    c.call("CreateQueue", {"QueueName": "q"})
+    for _ in range(50):
+        c.call("SendMessage", {"QueueUrl": "q", "MessageBody": "x" * 500})
+    s.send(signal.SIGKILL)  # no snapshot: the journal is what there is
+    s.wait()
+    format_file = pathlib.Path(s.directory, "format")
+    was = format_file.read_text()
+    format_file.write_text("millrace 99\nlogs 64\nspan 67108864\n")
+    t.refused(76, words=["newer version"])
+    format_file.write_text("nonsense")
+    t.refused(65, words=["format"])
+    format_file.write_text(was)
+    segment = sorted(pathlib.Path(s.directory).glob("journal-*.seg"))[0]
+    content = bytearray(segment.read_bytes())
+    at = content.index(b"x" * 500)
+    content[at + 100] ^= 1
+    segment.write_bytes(content)
+    t.refused(65, words=[s.directory])
+    content[at + 100] ^= 1
+    segment.write_bytes(content)
+    t.server().ready().stop()
+
+
+def test_a_directory_that_cannot_be(t):
+    t.write("file", "")
+    t.refused(74, data="file/below", words=["file/below"])
+    t.refused(74, data="no/such/parent", words=["no/such/parent"])
+
+
+def test_memory_only(t):
+    s = t.server("--durability", "memory").ready()
+    assert "(data in memory, durability memory)" in s.text()
+    s.client().call("CreateQueue", {"QueueName": "q"})
+    s.stop()
+    assert not pathlib.Path(s.directory).exists()
+
+
+def test_options_of_file_and_variables(t):
+    ports = [free_port() for _ in range(3)]
+    file = t.write("millrace.conf", "# a comment\nlisten = 127.0.0.1:%d\ndata-dir = %s\nlog-level = debug\n" % (ports[0], t.path("of-file")))
+    t.server("--config", file, data=None, listen="").ready().stop()
+    assert pathlib.Path(t.path("of-file"), "format").exists()
+    s = t.server(environment={"MILLRACE_CONFIG": file, "MILLRACE_LISTEN": "127.0.0.1:%d" % ports[1]}, data="of-flag", listen="").ready()
+    assert "at http://127.0.0.1:%d (" % ports[1] in s.text()
+    assert pathlib.Path(t.path("of-flag"), "format").exists()
+    s.stop()
