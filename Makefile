@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 binary := build/release/millrace
 run_tests := JOBS=$(JOBS) tools/test.sh
 
-.PHONY: run build install deps deps-test test check unit clang asan tsan tidy sim crash power disk hostile clients quick-clients fuzz arm64 \
+.PHONY: mutants run build install deps deps-test test check unit clang asan tsan tidy sim crash power-loss disk hostile clients quick-clients fuzz arm64 \
 	bench bench-full clean help
 
 run: build            ## install what is missing, build, start on loopback
@@ -40,12 +40,14 @@ tidy: deps-test       ## clang-tidy over src/
 	@$(run_tests) tidy
 sim: deps-test        ## the simulator: make sim [SEED=n] [SEEDS=n] [STEPS=n]
 	@$(run_tests) build_and_sim
+mutants: deps-test    ## each guarantee is taken away once; the simulator must notice
+	@$(run_tests) mutants
 hostile: deps-test build ## hostile clients against the program
 	@$(run_tests) hostile
 crash: deps-test build ## kill -9 under load, 100 times: make crash [KILLS=n]
 	@$(run_tests) crash
-power: deps-test build ## the same with power cuts: what was not synced is lost or torn
-	@$(run_tests) power
+power-loss: deps-test build ## the same with power cuts: what was not synced is lost or torn
+	@$(run_tests) power_loss
 disk: deps-test build ## disks that are full, failing, read-only or damaged
 	@$(run_tests) disk
 clients: deps-test build ## every official client, unpatched

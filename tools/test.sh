@@ -66,13 +66,10 @@ run_ctest() { # preset [ctest options...]: quiet while all is well, everything a
 
 run_format() { sources | xargs -0 clang-format-14 --dry-run -Werror; }
 
-run_tidy() { # [files...]; without: every source file
+run_tidy() { # checks besides those of .clang-tidy
+    mkdir -p build
     configure release
-    if [ $# -gt 0 ]; then
-        printf '%s\0' "$@"
-    else
-        find src -name '*.c' -print0 | sort -z
-    fi | xargs -0 -n 4 -P "$jobs" clang-tidy-14 --quiet -p build/release 2>/dev/null
+    find src -name '*.c' -print0 | sort -z | xargs -0 -n 4 -P "$jobs" clang-tidy-14 --quiet --checks="$1" -p build/release 2>build/tidy.log
 }
 
 run_sim() { # preset seeds steps
@@ -87,7 +84,7 @@ run_fuzz() { # target seconds: from the seeds and what earlier runs found
     local corpus=build/fuzz/corpus/$1
     mkdir -p "$corpus"
     "build/fuzz/$1" -max_total_time="$2" -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 \
-        -artifact_prefix="build/fuzz/$1-" "$corpus" "test/fuzz/seeds/$1"
+        -artifact_prefix="build/fuzz/$1-" "$corpus" "test/fuzz/seeds/$1" 2>&1 | grep -vE '# Uses: |ecommended dictionary'
 }
 
 # Some kernels place programs where the thread sanitizer of gcc 12 cannot be: a fixed layout helps, where it may be had.
@@ -99,18 +96,23 @@ run_tsan_ctest() {
 
 layers() { section "layers" python3 tools/layers.py; }
 format() { section "format" run_format; }
-tidy() { section "clang-tidy" run_tidy "$@"; }
+tidy() { section "clang-tidy and analyzer" run_tidy ''; }
+tidy_quick() { section "clang-tidy" run_tidy '-clang-analyzer-*'; }
 build() { section "build (gcc, release)" build_preset release; }
 unit() { section "unit tests" run_ctest release; }
 clang() { section "build (clang)" build_preset clang; }
 sim() { section_if build/release/sim "simulator" run_sim release 300 2000; }
-model() { section "rows against the service model" python3 test/model/check.py; }
+mutants() { # [name...]: each guarantee is taken away once, and the simulator must notice
+    section "build (mutants)" build_preset mutants sim
+    section "mutants" test/sim/mutants.sh "$@"
+}
+model() { section "rows against the service model" python3 test/clients/run.py --millrace "$millrace" --only model; }
 golden() { section "golden data directories" python3 test/golden/run.py --millrace "$millrace"; }
 hostile() { section "hostile HTTP" python3 test/hostile/run.py --millrace "$millrace"; }
 server() { section_if test/server/run.py "server" python3 test/server/run.py --millrace "$millrace"; }
 disk() { section_if test/disk/run.py "full, failing and damaged disks" python3 test/disk/run.py --millrace "$millrace"; }
 crash() { section "kill -9 under load" python3 test/crash/run.py --millrace "$millrace" --kills "${KILLS:-100}"; }
-power() { section "power loss under load" python3 test/crash/run.py --millrace "$millrace" --kills "${KILLS:-100}" --power-loss; }
+power_loss() { section "power loss under load" python3 test/crash/run.py --millrace "$millrace" --kills "${KILLS:-100}" --power-loss; }
 power_loss() { section "power cuts under load" python3 test/crash/run.py --millrace "$millrace" --kills "${KILLS:-50}" --power-loss; }
 disk() { section "full, broken and damaged disks" python3 test/disk/run.py --millrace "$millrace" "$@"; }
 crash_quick() { section "kill -9 under load (short)" python3 test/crash/run.py --millrace "$millrace" --kills 8; }
@@ -146,7 +148,7 @@ fuzz() { # [target] [seconds]: one target ("json" or "json_fuzz"), or every one 
     done
 }
 
-check() { layers; format; build; unit; }
+check() { layers; format; tidy_quick; build; unit; }
 build_and_unit() { build; unit; }
 build_and_sim() { build; sim; }
 
@@ -156,7 +158,6 @@ all() {
     asan
     tsan
     sim
-    model
     golden
     hostile
     server

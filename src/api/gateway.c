@@ -310,14 +310,16 @@ static struct slice message_of(const struct call *c, const struct error_row *row
     return slice_head(head, text_utf8_valid(head));
 }
 
-/* JSON 1.0 keeps the query status only for clients that asked for it; denials and server faults always. */
+/* JSON 1.0 keeps the query status only for clients that asked for it; these and server faults always. */
 static int status_of(const struct call *c, const struct error_row *row)
 {
-    bool is_json = c->protocol == PROTOCOL_JSON;
-    if (is_json && row->status < 500 && row->code != API_ACCESS_DENIED && row->code != API_BODY_TOO_LARGE &&
-        !c->is_query_mode)
-        return 400;
-    return row->status;
+    static const uint32_t kept[] = { API_ACCESS_DENIED, API_FOREIGN_ORIGIN, API_BODY_TOO_LARGE };
+    if (c->protocol != PROTOCOL_JSON || c->is_query_mode || row->status >= 500)
+        return row->status;
+    for (size_t i = 0; i < ARRAY_COUNT(kept); i++)
+        if (row->code == kept[i])
+            return row->status;
+    return 400;
 }
 
 static void encode_json_error(struct call *c, const struct error_row *row, struct buf *body, struct buf *lines)

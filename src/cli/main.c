@@ -1,9 +1,12 @@
 /* millrace: the command line. Commands are rows; each has one function and its own words of help. */
+#include "server/control.h"
 #include "server/server.h"
 #include "api/service.h"
 #include "store/store.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { USAGE = 64 };
 
@@ -74,10 +77,9 @@ static struct slice describe(struct arena *arena, const struct record *r)
 
 static int report(struct error e, const char *what)
 {
-    if (!failed(e))
-        return 0;
-    fprintf(stderr, "millrace: %s: %s\n", what, error_text(e));
-    return e.code == ERR_CORRUPT ? 65 : 74;
+    if (failed(e))
+        fprintf(stderr, "millrace: %s: %s\n", what, error_text(e));
+    return server_exit_code(e);
 }
 
 static int run_log(int argc, char **argv)
@@ -89,6 +91,22 @@ static int run_log(int argc, char **argv)
     return usage("log: expected \"dump DIR\" or \"verify DIR\"");
 }
 
+/* The server that uses the directory makes the copy itself. It may run elsewhere in the tree: paths are absolute. */
+static struct error backup_online(const char *data_dir, const char *to, struct arena *arena)
+{
+    char *here = getcwd(NULL, 0);
+    struct slice line =
+        to[0] == '/' || !here ? arena_printf(arena, "backup %s", to) : arena_printf(arena, "backup %s/%s", here, to);
+    struct slice answer = SLICE_NONE;
+    free(here);
+    if (!control_ask(data_dir, line.data, arena, &answer))
+        return ERROR_OF(ERR_LOCKED);
+    if (slice_equal(answer, SLICE("ok")))
+        return OK;
+    fprintf(stderr, "millrace: the server that uses %s says: %.*s\n", data_dir, SLICE_ARG(answer));
+    return ERROR_OF(ERR_IO);
+}
+
 static int run_backup(int argc, char **argv)
 {
     static struct arena arena;
@@ -97,16 +115,20 @@ static int run_backup(int argc, char **argv)
     struct slice sentence = SLICE("");
     if (argc < 1 || argv[0][0] == '-')
         return usage("backup: expected \"backup TO-DIR [--data-dir DIR]\"");
+    const char *to = argv[0];
     if (failed(config_load(argc - 1, argv + 1, &arena, &config, &sentence))) {
         fprintf(stderr, "millrace: %.*s\n", SLICE_ARG(sentence));
         return USAGE;
     }
-    int code = report(store_backup_offline(config.data_dir, argv[0]), argv[0]);
+    struct error e = store_backup_offline(config.data_dir, to);
+    if (e.code == ERR_LOCKED)
+        e = backup_online(config.data_dir, to, &arena);
+    int code = report(e, arena_printf(&arena, "copying %s to %s", config.data_dir, to).data);
     if (code == 0)
-        code = report(store_verify(argv[0], print_line, NULL), argv[0]);
+        code = report(store_verify(to, print_line, NULL), to);
     if (code == 0)
-        printf("%s holds a verified copy of %s; start on it with millrace serve --data-dir %s\n", argv[0],
-            config.data_dir, argv[0]);
+        printf(
+            "%s holds a verified copy of %s; start on it with millrace serve --data-dir %s\n", to, config.data_dir, to);
     return code;
 }
 

@@ -41,7 +41,7 @@ struct tls_context *listener_tls(struct listener *l)
 
 static struct http_thread *least_loaded(struct http_server *h)
 {
-    struct http_thread *best = NULL;
+    struct http_thread *best = &h->threads[h->next_thread];
     uint32_t best_load = UINT32_MAX;
     for (int index = 0; index < h->thread_count; index++) {
         struct http_thread *t = &h->threads[(h->next_thread + index) % h->thread_count];

@@ -86,7 +86,7 @@ struct error sock_listen(const union sock_address *address, int *ret_fd, uint16_
     bool is_v6 = address->any.sa_family == AF_INET6;
     socklen_t size = is_v6 ? sizeof address->v6 : sizeof address->v4;
     int one = 1;
-    union sock_address bound;
+    union sock_address bound = { 0 };
     socklen_t bound_size = sizeof bound;
     int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)

@@ -1,4 +1,5 @@
 #include "api/clock.h"
+#include "server/machine.h"
 #include "server/server.h"
 #include "store/store.h"
 #include "sys/sys.h"
@@ -70,6 +71,18 @@ static void check_limits(void)
         (unsigned long long)limit.rlim_max);
 }
 
+static void check_memory(void)
+{
+    uint64_t limit = machine_memory_limit(&machine_paths_real);
+    int cores = machine_cores(&machine_paths_real);
+    if (limit == UINT64_MAX)
+        say(true, "cores, memory", "%d cores; no limit of memory but the machine's", cores);
+    else
+        say(limit / MIB >= MACHINE_MEMORY_MIB_WANTED, "cores, memory",
+            "%d cores; limited to %llu MiB of memory (%d wanted)", cores, (unsigned long long)(limit / MIB),
+            MACHINE_MEMORY_MIB_WANTED);
+}
+
 static void check_clock(void)
 {
     int64_t now_s = sys->clock.wall_ms() / 1000;
@@ -88,6 +101,9 @@ static void check_data(const char *dir)
     struct error e = store_verify(dir, print_finding, NULL);
     if (e.code == ERR_NOT_FOUND)
         say(true, "data", "%s is new", dir);
+    else if (e.code == ERR_LOCKED)
+        say(true, "data", "%s: a server uses it; its checksums can be verified when it is stopped, or in a backup",
+            dir);
     else
         say(!failed(e), "data", "%s: %s", dir,
             failed(e) ? error_text(e) : "every frame and snapshot matches its checksum");
@@ -102,6 +118,7 @@ int server_doctor(const struct config *config)
     else
         check_disk(config->data_dir);
     check_limits();
+    check_memory();
     check_clock();
     check_data(config->data_dir);
     printf("%s\n", findings ? "Something above needs attention." : "All is well.");

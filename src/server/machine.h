@@ -10,6 +10,8 @@
 
 #include <stdint.h>
 
+enum { MACHINE_MEMORY_MIB_WANTED = 512 }; /* bodies and journal buffers alone may take most of it */
+
 /* Where to look; tests have trees of their own. */
 struct machine_paths {
     const char *cgroup_root; /* "/sys/fs/cgroup" */

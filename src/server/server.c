@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/text.h"
+#include "server/control.h"
 #include "server/machine.h"
 #include "server/notify.h"
 #include "service/sqs/sqs.h"
@@ -30,7 +31,6 @@ enum {
     FUTURE_LOG_MS = 24 * 3600 * 1000, /* a log this far ahead of the clock needs a flag */
     DRAIN_MS_MAX = 5 * 1000,          /* then slow clients are cut off: whoever supervises us waits 10 s */
     CREDENTIALS_BYTES_MAX = 8 * MIB,
-    MEMORY_MIB_MIN = 512, /* bodies and journal buffers alone may take most of it: said at the start */
 };
 
 static struct service *const services[] = {
@@ -64,6 +64,7 @@ struct server {
     size_t listener_count;
     struct http_server *http;
     struct store *store;
+    struct control *control;
     int threads;
     struct credential_home *credential_home; /* NULL: the development set */
     struct credential_set *_Atomic credentials;
@@ -168,12 +169,13 @@ static void use_memory_files(void)
     sys = &memory;
 }
 
-static int store_exit_code(struct error e)
+int server_exit_code(struct error e)
 {
     static const struct {
         uint32_t error;
         int code;
-    } codes[] = { { ERR_LOCKED, EXIT_IN_USE }, { ERR_NEWER_FORMAT, EXIT_NEWER }, { ERR_CORRUPT, EXIT_DAMAGED } };
+    } codes[] = { { ERR_NONE, 0 }, { ERR_CONFIG, EXIT_USAGE }, { ERR_LOCKED, EXIT_IN_USE },
+        { ERR_NEWER_FORMAT, EXIT_NEWER }, { ERR_CORRUPT, EXIT_DAMAGED } };
     for (size_t i = 0; i < ARRAY_COUNT(codes); i++)
         if (codes[i].error == e.code)
             return codes[i].code;
@@ -198,7 +200,7 @@ static int open_store(struct server *s)
     struct slice sentence = SLICE("the data directory cannot be opened");
     struct error e = owners_open(&options, list, count, &s->arena, &s->store, &sentence);
     if (failed(e))
-        return refuse(store_exit_code(e), sentence);
+        return refuse(server_exit_code(e), sentence);
     int64_t ahead = (int64_t)owners_latest_record_ms() - sys->clock.wall_ms();
     if (ahead > FUTURE_LOG_MS && !config->accept_future_log) {
         owners_close(false);
@@ -279,9 +281,9 @@ static void print_welcome(struct server *s)
 static void warn_of_limits(void)
 {
     uint64_t limit = machine_memory_limit(&machine_paths_real);
-    if (limit < MEMORY_MIB_MIN * (uint64_t)MIB)
+    if (limit < MACHINE_MEMORY_MIB_WANTED * (uint64_t)MIB)
         log_event(LOG_WARN, "little_memory", "limit_mib=%llu wanted_mib=%d", (unsigned long long)(limit / MIB),
-            MEMORY_MIB_MIN);
+            MACHINE_MEMORY_MIB_WANTED);
 }
 
 /* ---- life and end --------------------------------------------------------------------------------------------------------- */
@@ -374,6 +376,7 @@ static int open_all(struct server *s)
 static void close_all(struct server *s)
 {
     http_server_stop(s->http);
+    control_close(s->control);
     fronts_close();
     owners_close(true);
     pages_end();
@@ -403,6 +406,8 @@ int server_run(const struct config *config)
         return code;
     owners_resume();
     http_server_start(s->http);
+    if (durability_of(config) != DURABILITY_MEMORY)
+        s->control = control_open(config->data_dir, s->store);
     print_welcome(s);
     notify_systemd("READY=1");
     run_until_signal(s, &signals);

@@ -14,6 +14,9 @@ int server_run(const struct config *config);
 /* the services of services.def with their error rows registered; *ret_count of them */
 struct service *const *server_services(size_t *ret_count);
 
+/* What the process ends with after this error of the store or the configuration; 0 for none. */
+int server_exit_code(struct error e);
+
 /* Checks disk, limits, clock, data directory; prints a line each; 0 when all is well, else 1. */
 int server_doctor(const struct config *config);
 

@@ -84,6 +84,8 @@ static struct error open_format(struct store *s, struct arena *arena, struct sli
         return say(arena, ret_sentence, ERR_CORRUPT, s->dir, "the file `format` holds impossible numbers");
     s->span = span;
     e = read_small(s, "secret", s->secret, sizeof(s->secret), &size);
+    if (failed(e) && e.code != ERR_NOT_FOUND)
+        return e;
     if (failed(e) || size != sizeof(s->secret))
         return say(arena, ret_sentence, ERR_CORRUPT, s->dir, "the file `secret` is missing or cut short; restore it from a backup");
     if (!is_format_text(s, text))

@@ -242,9 +242,13 @@ static struct error open_segments(struct recovery *r)
         static _Alignas(4096) char block[SEGMENT_HEADER_BYTES];
         size_t got = 0;
         struct error e = sys->file.read(f, 0, block, sizeof(block), &got);
+        if (failed(e)) {
+            sys->file.close(f);
+            return e;
+        }
         struct segment_header h;
         memcpy(&h, block, sizeof(h));
-        bool is_sound = !failed(e) && got >= sizeof(h) && segment_header_is_sound(&h) && h.number == number;
+        bool is_sound = got >= sizeof(h) && segment_header_is_sound(&h) && h.number == number;
         if (!is_sound) {
             TRY(pass_over(r, f, number));
             continue;
@@ -264,7 +268,7 @@ static struct error open_segments(struct recovery *r)
         g->file = f;
         g->file_bytes = h.file_bytes;
         g->is_sealed = true;
-        if (h.epoch >= s->epoch)
+        if (h.epoch >= s->epoch && !MUTANT(epoch_not_counted))
             s->epoch = h.epoch + 1;
         r->numbers[kept] = number;
         r->headers[kept++] = h;

@@ -193,7 +193,7 @@ struct error segment_make(struct store *s, uint64_t number, bool is_small, const
     struct error e = sync_dir(s);
     if (!failed(e))
         e = sys->file.write(f, 0, &part, 1);
-    if (!failed(e) && !MUTANT(no_header_sync))
+    if (!failed(e))
         e = sync_file(s, f);
     if (failed(e)) {
         sys->file.close(f);

@@ -239,12 +239,16 @@ struct input {
     struct sys_file *file;
     uint64_t offset, size;
     uint32_t crc;
+    struct error error; /* of the disk: then nothing is known about the bytes */
 };
 
 static bool get(struct input *in, void *out, size_t size)
 {
     size_t got = 0;
-    if (in->size - in->offset < size || failed(sys->file.read(in->file, in->offset, out, size, &got)) || got != size)
+    if (in->size - in->offset < size)
+        return false;
+    in->error = sys->file.read(in->file, in->offset, out, size, &got);
+    if (failed(in->error) || got != size)
         return false;
     in->crc = crc32c(in->crc, out, size);
     in->offset += size;
@@ -268,8 +272,7 @@ static bool get_section(struct input *in, section_fn *each, void *context, struc
     return is_sound;
 }
 
-/* ERR_CORRUPT when anything does not match; `segment_row` is called for each segment's line. */
-static struct error read_file(struct input *in, struct snapshot_header *h, void (*segment_row)(void *, const uint64_t row[2]), section_fn *each, void *context)
+static struct error judge_file(struct input *in, struct snapshot_header *h, void (*segment_row)(void *, const uint64_t row[2]), section_fn *each, void *context)
 {
     if (!get(in, h, sizeof(*h)) || h->magic != SNAPSHOT_MAGIC || h->crc != crc32c(0, h, offsetof(struct snapshot_header, crc)))
         return ERROR_OF(ERR_CORRUPT);
@@ -294,6 +297,13 @@ static struct error read_file(struct input *in, struct snapshot_header *h, void 
         footer.total_crc != total || in->offset != in->size)
         return ERROR_OF(ERR_CORRUPT);
     return OK;
+}
+
+/* ERR_CORRUPT when anything does not match; `segment_row` is called for each segment's line. */
+static struct error read_file(struct input *in, struct snapshot_header *h, void (*segment_row)(void *, const uint64_t row[2]), section_fn *each, void *context)
+{
+    struct error e = judge_file(in, h, segment_row, each, context);
+    return failed(in->error) ? in->error : e;
 }
 
 struct loading {

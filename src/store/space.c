@@ -138,7 +138,7 @@ static bool free_one(struct store *s)
 {
     if (atomic_load(&s->keep_segments) || !s->snapshot_number)
         return false;
-    uint64_t last = s->snapshot_from / s->span;
+    uint64_t last = MUTANT(trim_above_snapshot) ? s->current->number : s->snapshot_from / s->span;
     for (uint64_t n = atomic_load(&s->first_segment); n < last; n++) {
         struct segment *g = segment_find(s, n);
         if (g && is_free(s, g)) {

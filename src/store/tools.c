@@ -338,9 +338,11 @@ struct error store_verify(const char *dir, void (*emit)(void *, struct slice lin
 
 /* ---- backup -------------------------------------------------------------------------------------------------------------------------- */
 
-static struct error copy_file(const char *from, const char *to)
+/* The first `limit` bytes; what is behind them in the original is zero in the copy. */
+static struct error copy_file(const char *from, const char *to, uint64_t limit)
 {
     struct sys_file *in, *out;
+    uint64_t size = 0;
     TRY(sys->file.open(from, SYS_OPEN_READ, &in));
     struct error e = sys->file.open(to, SYS_OPEN_WRITE | SYS_OPEN_CREATE | SYS_OPEN_EXCLUSIVE, &out);
     if (failed(e)) {
@@ -350,12 +352,15 @@ static struct error copy_file(const char *from, const char *to)
     char *bytes = malloc(COPY_BYTES);
     ASSERT(bytes);
     uint64_t at = 0;
-    for (size_t got = COPY_BYTES; !failed(e) && got == COPY_BYTES; at += got) {
-        e = sys->file.read(in, at, bytes, COPY_BYTES, &got);
+    e = sys->file.size(in, &size);
+    for (size_t got = 1; !failed(e) && got && at < limit; at += got) {
+        e = sys->file.read(in, at, bytes, limit - at < COPY_BYTES ? (size_t)(limit - at) : COPY_BYTES, &got);
         const struct iovec part = { bytes, got };
         if (!failed(e) && got)
             e = sys->file.write(out, at, &part, 1);
     }
+    if (!failed(e) && at < size)
+        e = sys->file.truncate(out, size);
     if (!failed(e))
         e = sys->file.sync(out);
     free(bytes);
@@ -366,6 +371,7 @@ static struct error copy_file(const char *from, const char *to)
 
 struct copying {
     const char *from, *to;
+    uint64_t upto, span; /* positions of an open store at which the copy ends; NO_POSITION: everything */
     struct error error;
 };
 
@@ -381,31 +387,39 @@ static void copy_name(void *context, const char *name)
     if (failed(c->error) || !is_ours(name))
         return;
     char from[PATH_BYTES + 300], to[PATH_BYTES + 300];
+    uint64_t number, limit = UINT64_MAX;
+    if (c->upto != NO_POSITION && segment_parse_name(name, &number)) {
+        if (number * c->span >= c->upto)
+            return; /* made since */
+        limit = c->upto - number * c->span;
+    }
     snprintf(from, sizeof(from), "%s/%s", c->from, name);
     snprintf(to, sizeof(to), "%s/%s", c->to, name);
-    c->error = copy_file(from, to);
+    c->error = copy_file(from, to, limit);
 }
 
 /* `format` comes last: a copy that was cut short is not a data directory. */
-static struct error copy_directory(const char *from, const char *to)
+static struct error copy_directory(const char *from, const char *to, uint64_t upto, uint64_t span)
 {
     TRY(sys->file.make_dir(to));
-    struct copying c = { from, to, OK };
+    struct copying c = { from, to, upto, span, OK };
     TRY(sys->file.list_dir(from, copy_name, &c));
     TRY(c.error);
     char a[PATH_BYTES + 64], b[PATH_BYTES + 64];
     snprintf(a, sizeof(a), "%s/format", from);
     snprintf(b, sizeof(b), "%s/format", to);
-    TRY(copy_file(a, b));
+    TRY(copy_file(a, b, UINT64_MAX));
     return sys->file.sync_dir(to);
 }
 
+/* Up to what is durable now, and not a byte of what is written meanwhile: a later frame without the one before it would
+ * look like damage. */
 struct error store_backup(struct store *s, const char *to_dir)
 {
     pthread_mutex_lock(&s->work_lock); /* no segment is freed and no snapshot replaced meanwhile */
     struct error e = snapshot_take(s);
     if (!failed(e))
-        e = copy_directory(s->dir, to_dir);
+        e = copy_directory(s->dir, to_dir, atomic_load(&s->durable), s->span);
     pthread_mutex_unlock(&s->work_lock);
     return e;
 }
@@ -418,7 +432,7 @@ struct error store_backup_offline(const char *dir, const char *to_dir)
     TRY(sys->file.open(path, SYS_OPEN_WRITE, &lock));
     struct error e = sys->file.lock(lock);
     if (!failed(e))
-        e = copy_directory(dir, to_dir);
+        e = copy_directory(dir, to_dir, NO_POSITION, 0);
     sys->file.close(lock);
     return e;
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """kill -9 under load: several SDK clients work while the server is killed and started again, then the histories are judged.
 
-    run.py --millrace BIN [--kills 100] [--workers 3] [--seed N] [--power-loss]
+    run.py --millrace BIN [--kills 100] [--workers 3] [--seed N] [--power-loss] [--durability fsync|os]
 
 Every worker process writes what it asked and what it was told to a history of its own; an outcome it never learned may have
 gone either way. The judge (judge.py) reads the histories and a last drain. Segments and snapshots are kept tiny, and many
@@ -32,6 +32,7 @@ sys.path.insert(0, str(HERE))
 sys.path.insert(0, str(HERE.parent / "clients" / "lib"))
 from server import client_environment, free_port  # noqa: E402
 import judge  # noqa: E402
+import judge_test  # noqa: E402
 import power_cut  # noqa: E402
 
 READY_SECONDS = 30
@@ -46,8 +47,8 @@ class Broken(Exception):
 class Killable:
     """One data directory, many lives of the server on it."""
 
-    def __init__(self, binary, directory, chance, preload=None):
-        self.binary, self.directory, self.chance, self.preload = binary, directory, chance, preload
+    def __init__(self, options, directory, chance, preload=None):
+        self.binary, self.durability, self.directory, self.chance, self.preload = options.millrace, options.durability, directory, chance, preload
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.data = os.path.join(directory, "data")
@@ -64,7 +65,7 @@ class Killable:
             env.update(LD_PRELOAD=self.preload, POWER_LOSS_DIR=self.data, POWER_LOSS_LOG=self.changes, POWER_LOSS_KEEP=self.keep)
         self.process = subprocess.Popen(
             [self.binary, "serve", "--data-dir", self.data, "--listen", f"127.0.0.1:{self.port}", "--segment-mib", "4",
-             "--snapshot-mib", "2"], stdout=self.log, stderr=self.log, env=env)
+             "--snapshot-mib", "2", "--durability", self.durability], stdout=self.log, stderr=self.log, env=env)
         self.seen = {}
 
     def start(self):
@@ -85,6 +86,16 @@ class Killable:
         if self.process.poll() is not None:
             raise Broken(f"the server ended by itself (exit {self.process.returncode}): {self.tail()}")
         self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.kills.append(time.monotonic())
+
+    def kill_while_stopping(self):
+        """The last snapshot, the closing of the journal."""
+        self.process.send_signal(signal.SIGTERM)
+        time.sleep(self.chance.uniform(0, 0.05))
+        if self.process.poll() not in (None, 0):
+            raise Broken(f"no clean stop (exit {self.process.returncode}): {self.tail()}")
+        self.process.kill()
         self.process.wait()
         self.kills.append(time.monotonic())
 
@@ -157,7 +168,7 @@ class Run:
     def __init__(self, options, directory, chance, seed):
         self.options, self.directory, self.chance, self.seed = options, directory, chance, seed
         preload = build_preload(HERE / "power_loss.c", "power_loss") if options.power_loss else None
-        self.server = Killable(options.millrace, directory, chance, preload)
+        self.server = Killable(options, directory, chance, preload)
         self.python, self.worker = python_with_boto3(), str(HERE / "worker.py")
         self.environment = {**os.environ, **client_environment(self.server.url)}
         self.hits, self.workers = collections.Counter(), []
@@ -166,12 +177,15 @@ class Run:
         return subprocess.run([self.python, self.worker, *arguments], env=self.environment, check=True, stdout=subprocess.PIPE, text=True).stdout
 
     def one_kill(self):
-        aim = self.chance.choices(["any", "snapshot", "segment", "cleaning"], weights=[5, 2, 2, 1])[0]
+        aim = self.chance.choices(["any", "snapshot", "segment", "cleaning", "stop"], weights=[5, 2, 2, 1, 1])[0]
         is_hit = self.server.wait_for_moment(aim)
         self.hits[aim if is_hit else "any"] += 1
         if aim in ("any", "cleaning"):
             self.server.look()
-        self.server.kill()
+        if aim == "stop":
+            self.server.kill_while_stopping()
+        else:
+            self.server.kill()
         self.maybe_cut()
         while self.chance.random() < 0.15:  # killed again while it starts
             self.server.spawn()
@@ -257,9 +271,13 @@ def main():
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--power-loss", action="store_true")
+    parser.add_argument("--durability", default="fsync", help="os must lose nothing to kills; with --power-loss it must fail")
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else random.getrandbits(31)
     print(f"seed {seed}", flush=True)
+    if wrong := judge_test.check():
+        print("\n".join(["the judge itself is wrong:", *wrong]))
+        return 1
     began = time.monotonic()
     directory = tempfile.mkdtemp(prefix="millrace-crash-", dir=os.environ.get("CRASH_DIR"))
     run = Run(options, directory, random.Random(seed), seed)

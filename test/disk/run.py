@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Disks that are full, broken, read-only, gone, somebody else's or damaged: clear errors, nothing acknowledged lost.
 
-    run.py --millrace BIN [--only WORD] [--step N]
+    run.py --millrace BIN [--only WORD] [--step N] [--no-mount]
 
 Each case has a data directory of its own. A full or read-only disk is a tmpfs where mounting is permitted, else the preload
 library's budget (faults.c), which also makes writes, syncs and reads fail. --step thins the flipped bytes (default 7).
@@ -622,6 +622,49 @@ def a_cold_body_cannot_be_read(place):
     client.must_have_everything()
 
 
+@case
+def nothing_can_be_read_at_a_start(place):
+    """A disk that does not answer is not a damaged directory: exit 74, and nothing was changed."""
+    control = place.control()
+    server = place.server(control=control).start()
+    client = Client(server).make_queue()
+    client.must_send(20, 3000)
+    server.stop()
+    server.start()
+    client.must_send(5, 3000)
+    server.kill()
+    for name in ("journal-", "snapshot-", "format", "secret"):
+        for skip in (0, 1):
+            control.set("read", EIO, name, skip=skip, times=-1)
+            server.spawn()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                server.process.wait(2)
+            if control.done("read"):
+                server.must_end(DISK, server.data)
+            server.end()
+            control.clear()
+    server.start()
+    client.must_have_everything()
+
+
+@case
+def the_cleaner_cannot_read(place):
+    """It gives up on the segment; what lives in it stays, and comes when the disk is well again."""
+    control = place.control()
+    server = place.server(control=control).start()
+    client, kept = Client(server).make_queue(), Client(server, "kept").make_queue()
+    control.set("read", EIO, "journal-", times=-1)
+    for _ in range(12):
+        kept.must_send(2, 3000)
+        client.must_send(10, 200_000)
+        client.receive_and_delete(10)
+    wait_until(lambda: control.done("read") > 0, 5, "the cleaner never read")
+    check("cleaning_failed" in server.said(), f"nothing was said: {server.said()[-500:]}")
+    check(server.is_running(), f"the server ended: {server.said()}")
+    control.clear()
+    kept.must_have_everything()
+
+
 # ---- damage
 
 
@@ -801,6 +844,7 @@ def main():
     parser.add_argument("--millrace", required=True)
     parser.add_argument("--only", default="")
     parser.add_argument("--step", type=int, default=7)
+    parser.add_argument("--no-mount", action="store_true", help="use the preload library's disk even where mounting is permitted")
     options = parser.parse_args()
     options.millrace = os.path.abspath(options.millrace)
     sys.path.insert(0, str(HERE.parent / "crash"))
@@ -811,7 +855,7 @@ def main():
         python = python_with_boto3()
         os.execv(python, [python, *sys.argv])
     build_preload()
-    MOUNTS = may_mount()
+    MOUNTS = not options.no_mount and may_mount()
     print(f"full and read-only disks are {'tmpfs mounts' if MOUNTS else 'made by the preload library'}")
     passed = failed = 0
     for f in CASES:

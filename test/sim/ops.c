@@ -386,14 +386,20 @@ static void do_delete_queue(uint32_t queue)
     call_go(c);
 }
 
-static void do_purge(uint32_t queue)
+void ops_purge(uint32_t queue)
 {
-    struct sim_call *c = one_in(4) ? call_begin(DO_PURGE, OP_sqs_purge_queue, queue) : NULL;
+    struct sim_call *c = call_begin(DO_PURGE, OP_sqs_purge_queue, queue);
     if (!c)
         return;
     ((struct sqs_purge_queue_in *)c->call.in)->queue_url = url_of(c);
     TRACE("call %llu purges queue %llu", c - sim.calls, queue);
     call_go(c);
+}
+
+static void do_purge(uint32_t queue)
+{
+    if (one_in(4))
+        ops_purge(queue);
 }
 
 static void do_set_attributes(uint32_t queue)

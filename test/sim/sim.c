@@ -90,6 +90,8 @@ static void draw_plan(struct plan *p)
     p->disk_full = draw_rate(10);
     p->fail = draw_rate(20);
     p->flip = draw_rate(6);
+    p->press = draw_rate(20);
+    p->cold_one_in = draw_rate(4);
     p->step_us_max = draw(1, 50) * 1000;
     p->finishes_late = prng_one_in(&sim.random, 3);
 }
@@ -153,16 +155,6 @@ static void break_disk(void)
     }
 }
 
-static void work(void)
-{
-    if (prng_one_in(&sim.random, 200))
-        store_snapshot_now(sim.store);
-    else
-        store_step(sim.store);
-    calls_take_inbox();
-    calls_deliver();
-}
-
 static void pass_time(void)
 {
     world_sleep_us(prng_below(&sim.random, sim.plan.step_us_max) + 1);
@@ -181,7 +173,7 @@ static bool rare_step(void)
         uint32_t rate;
         void (*run)(void);
     } rows[] = { { p->crash, crash }, { p->restart, world_stop_cleanly }, { p->compare, world_compare },
-        { p->disk_full, change_disk }, { p->fail, break_disk }, { p->flip, world_flip } };
+        { p->disk_full, change_disk }, { p->fail, break_disk }, { p->flip, world_flip }, { p->press, world_press } };
     uint64_t at = prng_below(&sim.random, 10000);
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
         if (at < rows[i].rate) {
@@ -203,7 +195,7 @@ static void one_step(void)
     const struct {
         uint32_t weight;
         void (*run)(void);
-    } rows[] = { { 100, ops_start_random }, { p->flush, world_flush }, { p->work, work }, { p->clock, pass_time }, { p->leap, leap },
+    } rows[] = { { 100, ops_start_random }, { p->flush, world_flush }, { p->work, world_work }, { p->clock, pass_time }, { p->leap, leap },
         { p->wall_jump, jump_wall }, { p->vanish, calls_vanish } };
     uint64_t total = 0;
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++)

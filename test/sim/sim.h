@@ -76,8 +76,8 @@ struct plan {
     uint32_t weight[DO_COUNT];
     uint32_t body_max, big_one_in, huge_one_in;
     uint32_t flush, work, clock, leap, wall_jump, vanish;       /* weights of the scheduler's other choices */
-    uint32_t crash, restart, compare, disk_full, fail, flip; /* rare ones: in ten thousand steps */
-    uint32_t step_us_max;
+    uint32_t crash, restart, compare, disk_full, fail, flip, press; /* rare ones: in ten thousand steps */
+    uint32_t step_us_max, cold_one_in;
     bool finishes_late; /* replies are built some steps after they were decided, as by another thread */
     bool has_fifo_only, has_standard_only;
 };
@@ -138,7 +138,9 @@ struct sim {
     struct plan plan;
     struct store *store;
     bool is_open, is_draining, is_stopping;
+    bool is_working;        /* the store is at its background work */
     uint64_t now_ms;        /* the highest server time seen */
+    lsn_t flushed, flushed_before; /* newest record at the last flush, and at the one before */
     uint64_t excused_ms;    /* until then a long poll may sleep: one that was woken for it was refused by the disk */
     uint64_t history;       /* digest of everything that happened */
     struct arena arena;     /* of opening */
@@ -178,6 +180,7 @@ uint64_t calls_first_deadline(void); /* of long polls; UINT64_MAX: none */
 void ops_start_random(void);
 void ops_create_queue(uint32_t queue, bool is_random);
 void ops_get_attributes(uint32_t queue);
+void ops_purge(uint32_t queue);
 void ops_receive_all(uint32_t queue);
 struct held *held_new(void);
 

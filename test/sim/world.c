@@ -28,10 +28,38 @@ uint64_t sim_server_ms(void)
 
 /* ---- opening ------------------------------------------------------------------------------------------------------------- */
 
+static lsn_t newest_record(lsn_t logs[LOG_COUNT])
+{
+    lsn_t newest = 0;
+    for (uint16_t log = 0; log < LOG_COUNT; log++) {
+        logs[log] = owner_of(log)->last_lsn;
+        if (logs[log] > newest)
+            newest = logs[log];
+    }
+    return newest;
+}
+
+/* After a flush: what was there before it can never be missing again, whatever is damaged. */
 static void on_durable(void *context)
 {
+    lsn_t logs[LOG_COUNT];
     (void)context;
+    sim.flushed_before = sim.flushed;
+    sim.flushed = newest_record(logs);
     owners_on_durable();
+}
+
+/* A snapshot is taken log by log while the server goes on: so between two logs, clients may do something. */
+static void capture_and_go_on(void *state, struct snapshot_writer *w)
+{
+    sqs_state_capture(state, w);
+    if (!sim.is_working || !prng_one_in(&sim.random, 40))
+        return;
+    TRACE("a snapshot is at log %llu", ((struct sqs_state *)state)->owner->log);
+    for (uint64_t i = prng_below(&sim.random, 4); i > 0 && calls_have_room(); i--)
+        ops_start_random();
+    if (prng_one_in(&sim.random, 3))
+        world_flush();
 }
 
 static struct error try_open(struct slice *ret_sentence)
@@ -42,10 +70,12 @@ static struct error try_open(struct slice *ret_sentence)
         .snapshot_bytes = SNAPSHOT_BYTES,
         .fatal = on_fatal };
     arena_reset(&sim.arena);
+    sqs_service.capture = capture_and_go_on;
     struct error e = owners_open(&options, services, 1, &sim.arena, &sim.store, ret_sentence);
     if (failed(e))
         return e;
     sim.is_open = true;
+    faulty_disk_set_cold(sim.plan.cold_one_in);
     store_on_durable(sim.store, on_durable, NULL);
     return OK;
 }
@@ -55,17 +85,6 @@ static void make_room(void)
     TRACE("the disk gets room");
     sim.is_full = false;
     faulty_disk_set_capacity(UINT64_MAX);
-}
-
-static lsn_t newest_record(lsn_t logs[LOG_COUNT])
-{
-    lsn_t newest = 0;
-    for (uint16_t log = 0; log < LOG_COUNT; log++) {
-        logs[log] = owner_of(log)->last_lsn;
-        if (logs[log] > newest)
-            newest = logs[log];
-    }
-    return newest;
 }
 
 /* The server's clock begins at the newest record at the latest. What went by unrecorded goes by again before anything
@@ -112,6 +131,7 @@ void world_open(void)
     }
     CHECK(INV_START, !failed(e), "the start was refused with error %u: %.*s", e.code, SLICE_ARG(sentence));
     lsn_t newest = newest_record(logs);
+    sim.flushed_before = sim.flushed = newest;
     TRACE("open, newest record %llu, epoch %llu", newest, store_epoch(sim.store));
     model_crash(newest, logs);
     catch_up();
@@ -151,6 +171,7 @@ static void note_figures(void)
 void world_abandon(enum faulty_crash kind)
 {
     note_figures();
+    sim.is_working = false;
     model_durable(store_durable(sim.store));
     owners_abandon();
     sim.is_open = false;
@@ -164,6 +185,31 @@ void world_crash(enum faulty_crash kind)
     sim.figures.crashes++;
     world_abandon(kind);
     world_open();
+}
+
+void world_work(void)
+{
+    sim.is_working = true;
+    if (prng_one_in(&sim.random, 200))
+        store_snapshot_now(sim.store);
+    else
+        store_step(sim.store);
+    sim.is_working = false;
+    calls_take_inbox();
+    calls_deliver();
+}
+
+/* A queue is emptied while replies about its messages are still being built, and the space is wanted back. */
+void world_press(void)
+{
+    TRACE("space is wanted");
+    ops_purge((uint32_t)prng_below(&sim.random, sim.plan.queue_count));
+    flush_all();
+    store_snapshot_now(sim.store);
+    for (int i = 0; i < 20; i++)
+        store_step(sim.store);
+    calls_take_inbox();
+    flush_all();
 }
 
 void world_after_fatal(void)
@@ -335,36 +381,69 @@ static uint64_t choose_offset(const char *path)
     return prng_below(&sim.random, bound < size ? bound : size ? size : 1);
 }
 
-void world_flip(void)
+/* Opens with the damage in place. True: it was refused, or what is there is what was there. */
+static bool open_damaged(struct slice *ret_sentence, lsn_t *ret_newest, uint32_t *ret_code)
+{
+    lsn_t logs[LOG_COUNT];
+    struct error e = try_open(ret_sentence);
+    *ret_code = e.code;
+    if (failed(e)) {
+        bool is_known = e.code == ERR_CORRUPT || e.code == ERR_NEWER_FORMAT || (e.code == ERR_FULL && sim.is_full);
+        CHECK(INV_START, is_known, "damage was refused with error %u: %.*s", e.code, SLICE_ARG(*ret_sentence));
+        return false;
+    }
+    *ret_newest = newest_record(logs);
+    return true;
+}
+
+/* is_sealed: the directory was opened again before, so that the new segment's header says where everything ends. Without
+ * that one thing cannot be told apart: a last group that was damaged from one that never was on the disk. */
+static void flip_one(uint64_t at_ms, const uint8_t sound[32], bool is_sealed, lsn_t must_be_there)
 {
     struct chosen chosen = { .seen = 0 };
     struct slice sentence;
-    uint8_t sound[32], damaged[32];
-    uint64_t at_ms = sim_server_ms();
-    flush_all();
-    stop_hearing();
-    abandon_quietly(CRASH_PROCESS);
-    must_open("before the damage"); /* the new segment's header seals what is there */
-    digest_at(at_ms, sound);
-    abandon_quietly(CRASH_PROCESS);
+    uint8_t damaged[32];
+    lsn_t newest;
+    uint32_t code;
+    faulty_disk_save();
     sys->file.list_dir(DATA_DIR, choose_file, &chosen);
     uint64_t offset = choose_offset(chosen.path);
     unsigned bit = (unsigned)prng_below(&sim.random, 8);
     if (faulty_disk_flip_bit(chosen.path, offset, bit)) {
-        struct error e = try_open(&sentence);
-        TRACE("bit %llu of byte %llu flipped: error %llu", bit, offset, e.code);
+        bool is_open = open_damaged(&sentence, &newest, &code);
+        TRACE("bit %llu of byte %llu flipped: error %llu", bit, offset, code);
         sim.figures.flips++;
-        if (!failed(e)) {
+        if (is_open) {
+            CHECK(INV_START, newest >= must_be_there, "byte %llu of %s was damaged, and the start went on without record %llu",
+                (unsigned long long)offset, chosen.path, (unsigned long long)must_be_there);
             digest_at(at_ms, damaged);
-            CHECK(INV_START, memcmp(sound, damaged, 32) == 0, "byte %llu of %s was damaged, and the start went on with another state",
-                (unsigned long long)offset, chosen.path);
-            abandon_quietly(CRASH_PROCESS);
-        } else {
-            CHECK(INV_START, (e.code == ERR_FULL && sim.is_full) || e.code == ERR_CORRUPT || e.code == ERR_NEWER_FORMAT, "damage was refused with error %u: %.*s", e.code,
-                SLICE_ARG(sentence));
+            CHECK(INV_START, !is_sealed || memcmp(sound, damaged, 32) == 0,
+                "byte %llu of %s was damaged, and the start went on with another state", (unsigned long long)offset, chosen.path);
+            owners_abandon();
+            sim.is_open = false;
         }
-        faulty_disk_flip_bit(chosen.path, offset, bit);
     }
+    faulty_disk_crash(CRASH_PROCESS);
+    faulty_disk_restore();
+}
+
+void world_flip(void)
+{
+    uint8_t sound[32];
+    lsn_t logs[LOG_COUNT];
+    uint64_t at_ms = sim_server_ms();
+    bool is_sealed = prng_one_in(&sim.random, 2);
+    flush_all();
+    stop_hearing();
+    lsn_t must_be_there = is_sealed ? newest_record(logs) : sim.flushed_before;
+    digest_at(at_ms, sound);
+    abandon_quietly(CRASH_PROCESS);
+    if (is_sealed) {
+        must_open("before the damage");
+        abandon_quietly(CRASH_PROCESS);
+    }
+    for (uint64_t i = 1 + prng_below(&sim.random, 4); i > 0; i--)
+        flip_one(at_ms, sound, is_sealed, must_be_there);
     world_open();
 }
 

@@ -10,6 +10,8 @@ void world_crash(enum faulty_crash kind);    /* and opens again */
 void world_stop_cleanly(void);               /* and opens again, after a power loss for good measure */
 void world_compare(void);                    /* live = snapshot + tail = full replay */
 void world_flip(void);                       /* a flipped bit is refused or has no effect */
+void world_work(void);                       /* one background step of the store */
+void world_press(void);                      /* a purge, a snapshot, and all the cleaning that may be done */
 void world_flush(void);                      /* and delivers */
 void world_tick(void);                       /* timers that are due, and the check of sleepers */
 void world_sleep_us(uint64_t us);            /* both clocks, then the timers */

@@ -74,6 +74,18 @@ static struct {
     struct faulty_counts counts;
 } disk = { .mutex = PTHREAD_MUTEX_INITIALIZER, .capacity = UNLIMITED, .fail_sync = -1, .fail_write = -1 };
 
+struct saved_file {
+    char *path;
+    bool is_directory;
+    uint64_t size;
+    char **pages; /* NULL: zeros */
+    size_t page_count;
+};
+static struct {
+    struct saved_file *files;
+    size_t count;
+} saved;
+
 static void *allocate(size_t size)
 {
     void *p = calloc(1, size);
@@ -902,6 +914,14 @@ void faulty_disk_reset(uint64_t seed)
     disk.change_count = disk.change_capacity = 0;
     disk.fail_read_path = NULL;
     ASSERT(!disk.nodes && disk.used == 0);
+    for (size_t i = 0; i < saved.count && saved.files; i++) {
+        for (size_t k = 0; k < saved.files[i].page_count; k++)
+            free(saved.files[i].pages[k]);
+        free(saved.files[i].pages);
+        free(saved.files[i].path);
+    }
+    free(saved.files);
+    saved.files = NULL;
     disk.accidents = prng_of(seed ^ 0xacc1de27);
     disk.entropy = prng_of(seed ^ 0xe27209);
     disk.capacity = UNLIMITED;
@@ -991,6 +1011,65 @@ bool faulty_disk_flip_bit(const char *path, uint64_t offset, unsigned bit)
     pthread_mutex_unlock(&disk.mutex);
     free(name);
     return is_there;
+}
+
+/* ---- save and restore -------------------------------------------------------------------------------------------------------------- */
+
+static void save_file(struct saved_file *to, const struct name *from)
+{
+    const struct node *n = from->node;
+    *to = (struct saved_file){ .path = copy_text(from->path), .is_directory = n->is_directory, .size = n->size };
+    to->pages = allocate((n->page_count + 1) * sizeof(*to->pages));
+    to->page_count = n->page_count;
+    for (size_t i = 0; i < n->page_count; i++) {
+        if (!n->pages[i].now)
+            continue;
+        to->pages[i] = allocate(PAGE_BYTES);
+        memcpy(to->pages[i], n->pages[i].now, PAGE_BYTES);
+    }
+}
+
+void faulty_disk_save(void)
+{
+    pthread_mutex_lock(&disk.mutex);
+    ASSERT(!saved.files);
+    saved.files = allocate((disk.now.count + 1) * sizeof(*saved.files));
+    saved.count = disk.now.count;
+    for (size_t i = 0; i < saved.count; i++)
+        save_file(&saved.files[i], &disk.now.items[i]);
+    pthread_mutex_unlock(&disk.mutex);
+}
+
+static void restore_file(struct saved_file *from) /* takes its pages */
+{
+    struct node *n = node_new(from->is_directory);
+    names_put(&disk.now, from->path, n);
+    names_put(&disk.disk, from->path, n);
+    for (size_t i = 0; i < from->page_count; i++)
+        if (from->pages[i])
+            page_at(n, i)->now = from->pages[i];
+    set_size(n, from->size);
+    n->disk_size = from->size;
+    free(from->pages);
+    free(from->path);
+}
+
+void faulty_disk_restore(void)
+{
+    pthread_mutex_lock(&disk.mutex);
+    ASSERT(saved.files);
+    for (const struct sys_file *f = disk.handles; f; f = f->next)
+        ASSERT(f->is_dead);
+    for (size_t i = 0; i < disk.change_count; i++)
+        change_forget(&disk.changes[i]);
+    disk.change_count = 0;
+    names_clear(&disk.now);
+    names_clear(&disk.disk);
+    for (size_t i = 0; i < saved.count; i++)
+        restore_file(&saved.files[i]);
+    free(saved.files);
+    saved.files = NULL;
+    pthread_mutex_unlock(&disk.mutex);
 }
 
 const struct faulty_counts *faulty_disk_counts(void)

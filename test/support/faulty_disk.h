@@ -50,6 +50,10 @@ void faulty_disk_set_capacity(uint64_t bytes);
 uint64_t faulty_disk_used_bytes(void);
 /* Inverts one bit on the disk and in the cache. False: no such file or byte. */
 bool faulty_disk_flip_bit(const char *path, uint64_t offset, unsigned bit);
+/* The whole disk is kept aside, and put back: for experiments that must leave no trace. One at a time; no file may be open.
+ * Names and cache are as they were; what was not synced counts as synced afterwards. */
+void faulty_disk_save(void);
+void faulty_disk_restore(void);
 /* sync_dir does nothing and says OK (a mutant's disk). */
 void faulty_disk_ignore_sync_dir(bool on);
 

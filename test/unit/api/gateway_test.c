@@ -394,6 +394,12 @@ static const struct row protocol_rows[] = {
         { .method = "GET", "/?Action=A%01%1FB&Version=2020-01-01", NULL, NULL },
         400,
         XML_ERROR("http://toy/", "Sender", "InvalidAction", "The action A??B is not valid for this endpoint.") },
+    { .what = "JSON from a foreign page",
+        { .method = "POST", "/", JSON("Nothing") "Origin: https://evil.example\r\n", "{}" },
+        403,
+        NULL,
+        NULL,
+        "x-amzn-query-error: AccessDenied;Sender\r\n" },
 };
 
 static const struct row signature_rows[] = {

@@ -235,12 +235,12 @@ static void test_threads_commit(void **state)
     }
     wait_until_durable(&t, t.history[t.count - 1].lsn);
     t.acknowledged = t.count;
-    assert_true(durable_calls > 0);
+    assert_true(__atomic_load_n(&durable_calls, __ATOMIC_SEQ_CST) > 0);
     toy_read_all(&t);
     int one = 1;
     lsn_t lsns[3] = { t.logs[0].items[0].lsn, t.logs[1].items[0].lsn, t.logs[2].items[0].lsn };
     store_warm(t.store, lsns, 3, on_warm, &one);
-    while (!warmed)
+    while (!__atomic_load_n(&warmed, __ATOMIC_SEQ_CST))
         usleep(100);
     store_close(t.store, false);
     toy_must_open(&t, &options);

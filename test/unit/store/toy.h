@@ -51,6 +51,7 @@ struct toy {
     uint64_t applied, restored, relocated;
     struct slice sentence;
     struct arena arena;
+    struct buf bodies; /* of the put under way; kept, so that a fatal error may jump out of it */
 };
 
 static inline uint64_t toy_random(struct toy *t) /* splitmix64 */
@@ -215,9 +216,9 @@ static inline struct error toy_put(struct toy *t, uint16_t log, size_t count, si
 {
     struct record_in records[16];
     struct slice parts[16][2];
-    char *bodies = malloc(count * size + 1);
+    buf_reset(&t->bodies);
+    char *bodies = buf_reserve(&t->bodies, count * size + 1);
     assert_in_range(count, 1, 16);
-    assert_non_null(bodies);
     for (size_t i = 0; i < count; i++) {
         uint64_t id = ++t->next_id;
         char *body = bodies + i * size;
@@ -228,9 +229,7 @@ static inline struct error toy_put(struct toy *t, uint16_t log, size_t count, si
             .type = TOY_PUT, .version = 1, .flags = RECORD_LIVE, .object = id, .parts = parts[i], .part_count = 2
         };
     }
-    struct error e = toy_append(t, log, records, count, false);
-    free(bodies);
-    return e;
+    return toy_append(t, log, records, count, false);
 }
 
 static inline struct error toy_drop(struct toy *t, uint16_t log, size_t index)
@@ -260,6 +259,7 @@ static inline void toy_init(struct toy *t, uint64_t seed)
     t->random = seed;
     t->now_ms = 1000;
     arena_init(&t->arena, 64 * MIB);
+    buf_init(&t->bodies);
 }
 
 static inline void toy_clear_state(struct toy *t)
@@ -276,6 +276,7 @@ static inline void toy_deinit(struct toy *t)
     toy_clear_state(t);
     free(t->history);
     arena_deinit(&t->arena);
+    buf_deinit(&t->bodies);
 }
 
 static inline struct error toy_open(struct toy *t, const struct store_options *options)

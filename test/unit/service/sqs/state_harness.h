@@ -314,7 +314,8 @@ static inline struct queue *harness_queue(const char *name)
 static inline void assert_slice_(struct slice a, struct slice b)
 {
     if (!slice_equal(a, b))
-        print_error("have \"%.*s\"\nwant \"%.*s\"\n", SLICE_ARG(a), SLICE_ARG(b));
+        print_error(
+            "have \"%.*s\"\nwant \"%.*s\"\n", (int)a.size, a.data ? a.data : "", (int)b.size, b.data ? b.data : "");
     assert_true(slice_equal(a, b));
 }
 static inline void assert_fails(const struct call *c, uint32_t code, const char *text)

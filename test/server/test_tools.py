@@ -1,0 +1,145 @@
+"""doctor, log dump, log verify, backup: on directories at rest, in use, damaged and absent."""
+
+import os
+import pathlib
+import threading
+
+from toolbox import until
+
+
+def fill(client, count=200, queue="q"):
+    client.call("CreateQueue", {"QueueName": queue})
+    for start in range(0, count, 10):
+        entries = [{"Id": str(i), "MessageBody": "body-%d" % (start + i)} for i in range(10)]
+        assert not client.call("SendMessageBatch", {"QueueUrl": queue, "Entries": entries}).get("Failed")
+
+
+def bodies(client, queue="q"):
+    found = set()
+    while True:
+        got = client.call("ReceiveMessage", {"QueueUrl": queue, "MaxNumberOfMessages": 10, "VisibilityTimeout": 600}).get("Messages")
+        if not got:
+            return found
+        found |= {m["Body"] for m in got}
+
+
+def stopped_server(t, count=200):
+    s = t.server().ready()
+    fill(s.client(), count)
+    s.stop()
+    return s.directory
+
+
+def damage(directory, word):
+    """Flips a bit of the first place where word stands in a segment; returns what puts it back."""
+    for segment in sorted(pathlib.Path(directory).glob("journal-*.seg")):
+        content = bytearray(segment.read_bytes())
+        at = content.find(word)
+        if at >= 0:
+            content[at] ^= 4
+            segment.write_bytes(content)
+            content[at] ^= 4
+            return lambda: segment.write_bytes(content)
+    raise AssertionError("%r is in no segment" % word)
+
+
+def test_doctor(t):
+    out, _ = t.run("doctor", "--data-dir", t.path("new"))
+    for line in ("disk space", "disk syncs", "open files", "cores, memory", "clock", "is new", "All is well."):
+        assert line in out, out
+    directory = stopped_server(t)
+    assert "every frame and snapshot matches" in t.run("doctor", "--data-dir", directory)[0]
+    assert not pathlib.Path(directory, "doctor.tmp").exists()
+    s = t.server().ready()
+    assert "a server uses it" in t.run("doctor", "--data-dir", directory)[0]
+    s.stop()
+    put_back = damage(directory, b"body-3")
+    out, _ = t.run("doctor", "--data-dir", directory, code=1)
+    assert "BAD  data" in out and "Something above needs attention." in out, out
+    put_back()
+    t.run("doctor", "--data-dir", directory)
+    t.write("file", "")
+    out, _ = t.run("doctor", "--data-dir", t.path("file/below"), code=1)
+    assert "BAD  data directory" in out, out
+
+
+def test_log(t):
+    directory = stopped_server(t, 30)
+    out, _ = t.run("log", "dump", directory)
+    assert out.count("QUEUE_CREATED") == 1 and "name=q" in out, out
+    lines = out.splitlines()
+    assert all("type=" in line and "version=" in line for line in lines), out
+    t.run("log", "verify", directory)
+    put_back = damage(directory, b"body-7")
+    out, err = t.run("log", "verify", directory, code=65)
+    assert out and err.startswith("millrace: "), (out, err)
+    put_back()
+    t.run("log", "verify", directory)
+    assert t.run("log", "verify", t.path("nothing"), code=74)[1].startswith("millrace: ")
+    s = t.server().ready()
+    assert "another process uses it" in t.run("log", "verify", directory, code=69)[1]
+    s.stop()
+
+
+def test_backup_at_rest(t):
+    directory = stopped_server(t)
+    out, _ = t.run("backup", t.path("copy"), "--data-dir", directory)
+    assert "verified copy" in out, out
+    s = t.server(data="copy").ready()
+    assert bodies(s.client()) == {"body-%d" % i for i in range(200)}
+    s.stop()
+    _, err = t.run("backup", t.path("copy"), "--data-dir", directory, code=74)  # never over something
+    assert t.path("copy") in err, err
+    t.run("backup", t.path("copy2"), "--data-dir", t.path("nothing"), code=74)
+    t.run("backup", "relative", "--data-dir", directory)
+    assert pathlib.Path(t.directory, "relative", "format").exists()
+
+
+def test_backup_of_a_running_server(t):
+    """Under load, several times; each copy starts and holds at least what was acknowledged before it began."""
+    s = t.server("--segment-mib", "4").ready()
+    c = s.client()
+    fill(c, 100)
+    ended, sent = threading.Event(), []
+
+    def load():
+        mine = s.client()
+        while not ended.is_set():
+            body = "load-%d" % len(sent)
+            mine.call("SendMessage", {"QueueUrl": "q", "MessageBody": body + "x" * 2000})
+            sent.append(body)
+
+    thread = threading.Thread(target=load)
+    thread.start()
+    copies = []
+    for i in range(4):
+        until(lambda: len(sent) > 50 * i, "there is load")
+        before = len(sent)
+        out, _ = t.run("backup", "copy-%d" % i, "--data-dir", s.directory)
+        assert "verified copy" in out
+        copies.append((t.path("copy-%d" % i), before))
+    ended.set()
+    thread.join()
+    assert s.text().count("backup_made") == 4
+    _, err = t.run("backup", "copy-0", "--data-dir", s.directory, code=74)
+    assert "says:" in err, err
+    s.stop()
+    assert not os.path.exists(os.path.join(s.directory, "control"))
+    for path, before in copies:
+        restored = t.server(data=os.path.basename(path)).ready()
+        found = {body.rstrip("x") for body in bodies(restored.client())}
+        assert {"body-%d" % i for i in range(100)} <= found
+        assert set(sent[:before]) <= found, "%d of %d" % (len(found), before)
+        restored.stop()
+
+
+def test_a_killed_server_leaves_no_door(t):
+    s = t.server().ready()
+    fill(s.client(), 10)
+    s.process.kill()
+    s.wait()
+    assert os.path.exists(os.path.join(s.directory, "control"))
+    t.run("backup", "copy", "--data-dir", s.directory)  # nobody uses it: by ourselves
+    s = t.server().ready()
+    t.run("backup", "copy2", "--data-dir", s.directory)
+    s.stop()
