@@ -60,17 +60,17 @@ static void make_reply(void)
 {
     char body[REPLY_BODY + 1];
     int at = snprintf(body, sizeof body,
-                      "{\"MessageId\":\"11111111-2222-4333-8444-555555555555\","
-                      "\"MD5OfMessageBody\":\"00000000000000000000000000000000\",\"Filler\":\"");
+        "{\"MessageId\":\"11111111-2222-4333-8444-555555555555\","
+        "\"MD5OfMessageBody\":\"00000000000000000000000000000000\",\"Filler\":\"");
     memset(body + at, 'x', (size_t)(REPLY_BODY - at - 2));
     memcpy(body + REPLY_BODY - 2, "\"}", 3);
     reply_size = (size_t)snprintf(reply, sizeof reply,
-                                  "HTTP/1.1 200 OK\r\n"
-                                  "Content-Type: application/x-amz-json-1.0\r\n"
-                                  "Content-Length: %d\r\n"
-                                  "x-amzn-RequestId: 66666666-7777-4888-8999-000000000000\r\n"
-                                  "Connection: keep-alive\r\n\r\n%s",
-                                  REPLY_BODY, body);
+        "HTTP/1.1 200 OK\r\n"
+        "Content-Type: application/x-amz-json-1.0\r\n"
+        "Content-Length: %d\r\n"
+        "x-amzn-RequestId: 66666666-7777-4888-8999-000000000000\r\n"
+        "Connection: keep-alive\r\n\r\n%s",
+        REPLY_BODY, body);
 }
 
 /* Request line "METHOD SP target SP HTTP/1.x", then the one header that matters. False when it is not HTTP. */
@@ -249,8 +249,10 @@ static void raise_file_limit(void)
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        { "listen", required_argument, NULL, 'l' },   { "threads", required_argument, NULL, 't' },
-        { "tls-cert", required_argument, NULL, 'c' }, { "tls-key", required_argument, NULL, 'k' },
+        { "listen", required_argument, NULL, 'l' },
+        { "threads", required_argument, NULL, 't' },
+        { "tls-cert", required_argument, NULL, 'c' },
+        { "tls-key", required_argument, NULL, 'k' },
         { NULL, 0, NULL, 0 },
     };
     char host[64] = "127.0.0.1";

@@ -40,7 +40,7 @@ struct conn {
     struct handles handles;
     bool waits_for_room; /* registered for EPOLLOUT */
     bool busy;
-    bool is_opening;     /* no request has left this socket yet */
+    bool is_opening; /* no request has left this socket yet */
     bool is_ready;
 };
 

@@ -84,8 +84,8 @@ int main(int argc, char **argv)
     measure(fd, size, seconds, &h);
     double elapsed_s = (double)(now_ns() - start) / 1e9;
     close(fd);
-    printf("{\"size\":%zu,\"writes\":%llu,\"writes_per_s\":%.1f,\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f}\n", size,
-           (unsigned long long)h.count, (double)h.count / elapsed_s, (double)hist_quantile(&h, 0.50) / 1e3,
-           (double)hist_quantile(&h, 0.99) / 1e3, (double)h.max_ns / 1e3);
+    printf("{\"size\":%zu,\"writes\":%llu,\"writes_per_s\":%.1f,\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f}\n",
+        size, (unsigned long long)h.count, (double)h.count / elapsed_s, (double)hist_quantile(&h, 0.50) / 1e3,
+        (double)hist_quantile(&h, 0.99) / 1e3, (double)h.max_ns / 1e3);
     return 0;
 }

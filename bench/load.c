@@ -81,7 +81,8 @@ static void set(struct load *l, const struct setting *s, const char *text)
         char *end;
         double number = strtod(text, &end);
         if (end == text || *end || !(number >= (double)s->low && number <= (double)s->high))
-            die("--%s: '%s' is not a number between %llu and %llu", s->name, text, (unsigned long long)s->low, (unsigned long long)s->high);
+            die("--%s: '%s' is not a number between %llu and %llu", s->name, text, (unsigned long long)s->low,
+                (unsigned long long)s->high);
         *(double *)at = number;
     } else {
         uint64_t number = parse_number(s->name, text, s->low, s->high);
@@ -129,7 +130,8 @@ static void parse_options(struct load *l, int argc, char **argv)
     };
     const char *target = NULL, *workload = NULL;
     for (int index = 0; index < SETTING_COUNT; index++)
-        options[index] = (struct option){ settings[index].name, settings[index].kind == FLAG ? no_argument : required_argument, NULL, 0 };
+        options[index] = (struct option){ settings[index].name,
+            settings[index].kind == FLAG ? no_argument : required_argument, NULL, 0 };
     for (int index = 0, got; (got = getopt_long(argc, argv, "", options, &index)) != -1;) {
         if (got != 0)
             exit(2); /* getopt has said why */
@@ -172,7 +174,8 @@ static void raise_file_limit(unsigned connections)
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
     if (limit.rlim_max < connections + 64)
-        die("%u connections need a higher limit of open files than %llu", connections, (unsigned long long)limit.rlim_max);
+        die("%u connections need a higher limit of open files than %llu", connections,
+            (unsigned long long)limit.rlim_max);
 }
 
 static void nap(double seconds)
@@ -264,8 +267,16 @@ static bool is_clean(const struct load *l, const struct worker *workers)
 
 int main(int argc, char **argv)
 {
-    static struct load load = { .threads = 2, .connections = 64, .duration_s = 2, .warmup_s = 0.3, .limit_s = 600, .queue = "bench",
-                                .group_prefix = "g", .batch = BATCH_MAX, .visibility_s = -1, .bodies.size = 200 };
+    static struct load load = { .threads = 2,
+        .connections = 64,
+        .duration_s = 2,
+        .warmup_s = 0.3,
+        .limit_s = 600,
+        .queue = "bench",
+        .group_prefix = "g",
+        .batch = BATCH_MAX,
+        .visibility_s = -1,
+        .bodies.size = 200 };
     struct load *l = &load;
     struct window window = { 0 };
     struct timespec wall;

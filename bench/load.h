@@ -24,14 +24,14 @@
 enum {
     THREADS_MAX = 64,
     CONNECTIONS_MAX = 200000,
-    BATCH_MAX = 10,          /* of the protocol */
-    BODY_MIN = 8,            /* room for the number of the body */
-    BODY_MAX = 1024 * 1024,  /* of the protocol */
+    BATCH_MAX = 10,         /* of the protocol */
+    BODY_MIN = 8,           /* room for the number of the body */
+    BODY_MAX = 1024 * 1024, /* of the protocol */
     ERROR_TEXT_MAX = 320,
-    DRAIN_S = 5,             /* how long answers are awaited after the stop */
-    OPENING_MAX = 128,       /* connections of one worker whose first request is not yet out */
+    DRAIN_S = 5,              /* how long answers are awaited after the stop */
+    OPENING_MAX = 128,        /* connections of one worker whose first request is not yet out */
     EMPTY_RECEIVES_MAX = 200, /* in a row, while messages are awaited: then the queue does not hold them */
-    FAILURES_MAX = 50,       /* failed connections in a row: then the server is gone */
+    FAILURES_MAX = 50,        /* failed connections in a row: then the server is gone */
 };
 
 enum phase { PHASE_WARM, PHASE_MEASURE, PHASE_STOP };
@@ -57,43 +57,43 @@ struct load {
     const struct workload *workload;
     unsigned threads;
     unsigned connections;
-    double rate;       /* requests per second over all connections; 0: closed loop */
+    double rate; /* requests per second over all connections; 0: closed loop */
     double duration_s;
     double warmup_s;
-    double limit_s;    /* for work that ends by itself, and for getting ready */
-    uint64_t count;    /* messages (or queues) to do; 0: until the time is over */
+    double limit_s; /* for work that ends by itself, and for getting ready */
+    uint64_t count; /* messages (or queues) to do; 0: until the time is over */
     const char *queue;
-    unsigned queues;   /* names are QUEUE-0 ... */
-    unsigned groups;   /* > 0: a FIFO queue, messages dealt to so many groups */
+    unsigned queues; /* names are QUEUE-0 ... */
+    unsigned groups; /* > 0: a FIFO queue, messages dealt to so many groups */
     const char *group_prefix;
     unsigned batch;
     unsigned inflight; /* messages kept received and undeleted, over all connections */
     unsigned wait_s;
-    int visibility_s;  /* < 0: the queue's */
-    bool raw;          /* any reply with status 200 is a good one */
+    int visibility_s; /* < 0: the queue's */
+    bool raw;         /* any reply with status 200 is a good one */
     bool reconnect;
-    bool show;         /* print one signed request and end */
-    pid_t pid;         /* the server; 0: unknown */
+    bool show; /* print one signed request and end */
+    pid_t pid; /* the server; 0: unknown */
     uint64_t nonce;
     struct bodies bodies;
 
     _Atomic int phase;
     _Atomic uint64_t window_start_ns; /* 0: not yet */
     _Atomic uint64_t window_end_ns;   /* 0: not yet */
-    _Atomic uint64_t ready;   /* connections that have reached their steady state */
-    _Atomic uint64_t claimed; /* of count, and the number of the next message */
-    _Atomic unsigned finished; /* workers with nothing left to do */
+    _Atomic uint64_t ready;           /* connections that have reached their steady state */
+    _Atomic uint64_t claimed;         /* of count, and the number of the next message */
+    _Atomic unsigned finished;        /* workers with nothing left to do */
     _Atomic(const char *) fatal;
 };
 
 struct stats {
     struct hist latency[OP_COUNT];
-    uint64_t requests;                  /* answered well, in the measured window */
-    uint64_t messages[OP_COUNT];        /* in the measured window */
-    uint64_t total_messages[OP_COUNT];  /* acknowledged in the whole run */
-    uint64_t errors;                    /* in the whole run */
-    uint64_t unanswered;                /* sent before the stop, no answer within DRAIN_S after it */
-    uint64_t behind;                    /* fixed rate: due before the stop and never sent */
+    uint64_t requests;                 /* answered well, in the measured window */
+    uint64_t messages[OP_COUNT];       /* in the measured window */
+    uint64_t total_messages[OP_COUNT]; /* acknowledged in the whole run */
+    uint64_t errors;                   /* in the whole run */
+    uint64_t unanswered;               /* sent before the stop, no answer within DRAIN_S after it */
+    uint64_t behind;                   /* fixed rate: due before the stop and never sent */
     uint64_t empty_receives;
     uint64_t opened;
     char first_error[ERROR_TEXT_MAX];
@@ -110,10 +110,10 @@ struct worker {
     unsigned active;                    /* not yet out of work */
     unsigned outstanding;               /* requests sent, not answered */
     unsigned opening;
-    uint64_t next_due_ns;               /* fixed rate: when the next request should leave */
+    uint64_t next_due_ns; /* fixed rate: when the next request should leave */
     uint64_t interval_ns;
     uint64_t random;
-    struct buf body;                    /* the JSON of the request being made */
+    struct buf body; /* the JSON of the request being made */
     struct stats stats;
 };
 

@@ -43,7 +43,8 @@ static bool is_acknowledged(const struct load *l, struct span object, uint64_t n
 static long check_send(struct conn *c, struct span body, char ret_error[ERROR_TEXT_MAX])
 {
     if (!is_acknowledged(c->worker->load, body, c->number))
-        return wrong(ret_error, "no MessageId, or another digest than the body's: %.*s", (int)(body.size < 200 ? body.size : 200), body.data);
+        return wrong(ret_error, "no MessageId, or another digest than the body's: %.*s",
+            (int)(body.size < 200 ? body.size : 200), body.data);
     return 1;
 }
 
@@ -135,7 +136,8 @@ static long check_receive(struct conn *c, struct span body, char ret_error[ERROR
     while (json_next_object(body, &at, &object)) {
         size_t inside = 0;
         if (!is_intact(&l->bodies, object))
-            return wrong(ret_error, "a message that was not sent like this: %.*s", (int)(object.size < 200 ? object.size : 200), object.data);
+            return wrong(ret_error, "a message that was not sent like this: %.*s",
+                (int)(object.size < 200 ? object.size : 200), object.data);
         if (!json_find_text(object, "ReceiptHandle", &inside, &handle) || handle.size == 0)
             return wrong(ret_error, "a message without receipt handle");
         if (l->workload->keeps_handles)

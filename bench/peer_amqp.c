@@ -47,7 +47,8 @@ static amqp_connection_state_t open_connection(void)
     amqp_socket_t *socket = amqp_tcp_socket_new(connection);
     if (!socket || amqp_socket_open(socket, host, port) != AMQP_STATUS_OK)
         die("cannot connect to %s:%u", host, port);
-    if (amqp_login(connection, "/", 0, 131072, 0, AMQP_SASL_METHOD_PLAIN, "guest", "guest").reply_type != AMQP_RESPONSE_NORMAL)
+    if (amqp_login(connection, "/", 0, 131072, 0, AMQP_SASL_METHOD_PLAIN, "guest", "guest").reply_type !=
+        AMQP_RESPONSE_NORMAL)
         die("the login was refused");
     amqp_channel_open(connection, CHANNEL);
     if (amqp_get_rpc_reply(connection).reply_type != AMQP_RESPONSE_NORMAL)
@@ -62,7 +63,8 @@ static uint32_t declare_queue(amqp_connection_state_t connection, bool passive)
     entry.value.kind = AMQP_FIELD_KIND_UTF8;
     entry.value.value.bytes = amqp_cstring_bytes("quorum");
     amqp_table_t arguments = { .num_entries = 1, .entries = &entry };
-    amqp_queue_declare_ok_t *ok = amqp_queue_declare(connection, CHANNEL, amqp_cstring_bytes(queue), passive, 1, 0, 0, arguments);
+    amqp_queue_declare_ok_t *ok =
+        amqp_queue_declare(connection, CHANNEL, amqp_cstring_bytes(queue), passive, 1, 0, 0, arguments);
     if (!ok)
         die("the queue cannot be declared");
     return ok->message_count;
@@ -73,7 +75,8 @@ static bool publish(struct publisher *p)
     amqp_basic_properties_t properties = { ._flags = AMQP_BASIC_DELIVERY_MODE_FLAG, .delivery_mode = 2 };
     amqp_bytes_t bytes = { .len = body_size, .bytes = body };
     amqp_frame_t frame;
-    int sent = amqp_basic_publish(p->connection, CHANNEL, amqp_empty_bytes, amqp_cstring_bytes(queue), 1, 0, &properties, bytes);
+    int sent = amqp_basic_publish(
+        p->connection, CHANNEL, amqp_empty_bytes, amqp_cstring_bytes(queue), 1, 0, &properties, bytes);
     amqp_maybe_release_buffers(p->connection);
     return sent == AMQP_STATUS_OK && amqp_simple_wait_frame(p->connection, &frame) == AMQP_STATUS_OK &&
            frame.frame_type == AMQP_FRAME_METHOD && frame.payload.method.id == AMQP_BASIC_ACK_METHOD;
@@ -129,9 +132,10 @@ static void report(const struct publisher *sum, double seconds, uint32_t stored)
     const struct hist *h = &sum->latency;
     printf("{\"messages\":%llu,\"messages_per_s\":%.1f,\"acknowledged\":%llu,\"stored\":%u,\"errors\":%llu,"
            "\"latency_us\":{\"p50\":%.1f,\"p90\":%.1f,\"p99\":%.1f,\"p99.9\":%.1f,\"max\":%.1f}}\n",
-           (unsigned long long)sum->measured, (double)sum->measured / seconds, (unsigned long long)sum->acknowledged, stored,
-           (unsigned long long)sum->errors, (double)hist_quantile(h, 0.50) / 1e3, (double)hist_quantile(h, 0.90) / 1e3,
-           (double)hist_quantile(h, 0.99) / 1e3, (double)hist_quantile(h, 0.999) / 1e3, (double)h->max_ns / 1e3);
+        (unsigned long long)sum->measured, (double)sum->measured / seconds, (unsigned long long)sum->acknowledged,
+        stored, (unsigned long long)sum->errors, (double)hist_quantile(h, 0.50) / 1e3,
+        (double)hist_quantile(h, 0.90) / 1e3, (double)hist_quantile(h, 0.99) / 1e3,
+        (double)hist_quantile(h, 0.999) / 1e3, (double)h->max_ns / 1e3);
 }
 
 static void measure(unsigned count, double duration_s)
@@ -165,8 +169,10 @@ static void measure(unsigned count, double duration_s)
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        { "target", required_argument, NULL, 't' },   { "connections", required_argument, NULL, 'c' },
-        { "duration", required_argument, NULL, 'd' }, { "size", required_argument, NULL, 's' },
+        { "target", required_argument, NULL, 't' },
+        { "connections", required_argument, NULL, 'c' },
+        { "duration", required_argument, NULL, 'd' },
+        { "size", required_argument, NULL, 's' },
         { NULL, 0, NULL, 0 },
     };
     unsigned connections = 64;

@@ -109,7 +109,8 @@ uint64_t parse_number(const char *option, const char *text, uint64_t low, uint64
     if (errno || end == text || *end || *text == '-')
         die("--%s: '%s' is not a whole number", option, text);
     if (number < low || number > high)
-        die("--%s: %llu is not between %llu and %llu", option, number, (unsigned long long)low, (unsigned long long)high);
+        die("--%s: %llu is not between %llu and %llu", option, number, (unsigned long long)low,
+            (unsigned long long)high);
     return number;
 }
 

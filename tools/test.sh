@@ -110,11 +110,9 @@ model() { section "rows against the service model" python3 test/clients/run.py -
 golden() { section "golden data directories" python3 test/golden/run.py --millrace "$millrace"; }
 hostile() { section "hostile HTTP" python3 test/hostile/run.py --millrace "$millrace"; }
 server() { section_if test/server/run.py "server" python3 test/server/run.py --millrace "$millrace"; }
-disk() { section_if test/disk/run.py "full, failing and damaged disks" python3 test/disk/run.py --millrace "$millrace"; }
 crash() { section "kill -9 under load" python3 test/crash/run.py --millrace "$millrace" --kills "${KILLS:-100}"; }
-power_loss() { section "power loss under load" python3 test/crash/run.py --millrace "$millrace" --kills "${KILLS:-100}" --power-loss; }
 power_loss() { section "power cuts under load" python3 test/crash/run.py --millrace "$millrace" --kills "${KILLS:-50}" --power-loss; }
-disk() { section "full, broken and damaged disks" python3 test/disk/run.py --millrace "$millrace" "$@"; }
+disk() { section_if test/disk/run.py "full, broken and damaged disks" python3 test/disk/run.py --millrace "$millrace" "$@"; }
 crash_quick() { section "kill -9 under load (short)" python3 test/crash/run.py --millrace "$millrace" --kills 8; }
 clients() { section "real clients" python3 test/clients/run.py --millrace "$millrace" "$@"; }
 clients_quick() { section "real clients (quick set)" python3 test/clients/run.py --millrace "$millrace" --quick; }

@@ -14,12 +14,13 @@ enum error_fault { SENDER, RECEIVER };
 
 struct error_row {
     uint32_t code;
-    const char *name;    /* ours, for logs */
-    const char *shape;   /* JSON: "QueueDoesNotExist"; with a namespace "com.amazonaws.sqs#" added by the service */
-    const char *query;   /* query protocol and x-amzn-query-error */
-    uint16_t status;     /* HTTP; JSON without x-amzn-query-mode collapses 403/404 to 400 for query-era codes (contract 1.1) */
+    const char *name;  /* ours, for logs */
+    const char *shape; /* JSON: "QueueDoesNotExist"; with a namespace "com.amazonaws.sqs#" added by the service */
+    const char *query; /* query protocol and x-amzn-query-error */
+    uint16_t
+        status; /* HTTP; JSON without x-amzn-query-mode collapses 403/404 to 400 for query-era codes (contract 1.1) */
     uint8_t fault;
-    const char *text;    /* default sentence; a printf format where the row says so */
+    const char *text; /* default sentence; a printf format where the row says so */
 };
 
 enum api_error {

@@ -8,18 +8,18 @@ struct metrics_writer;
 struct metric_row;
 
 struct service {
-    struct slice name;             /* "sqs": the signature's scope */
-    struct slice target_prefix;    /* "AmazonSQS": X-Amz-Target: AmazonSQS.SendMessage; none: query protocol only */
-    struct slice error_namespace;  /* "com.amazonaws.sqs#" */
-    struct slice query_version;    /* "2012-11-05" */
-    struct slice xml_namespace;    /* "http://queue.amazonaws.com/doc/2012-11-05/" */
+    struct slice name;            /* "sqs": the signature's scope */
+    struct slice target_prefix;   /* "AmazonSQS": X-Amz-Target: AmazonSQS.SendMessage; none: query protocol only */
+    struct slice error_namespace; /* "com.amazonaws.sqs#" */
+    struct slice query_version;   /* "2012-11-05" */
+    struct slice xml_namespace;   /* "http://queue.amazonaws.com/doc/2012-11-05/" */
     const struct op *ops;
     size_t op_count;
-    uint32_t error_missing;        /* row for an absent REQUIRED field ("The request must contain the parameter %s.") */
-    uint32_t error_invalid;        /* row for a value out of its bounds */
-    uint32_t error_missing_query;  /* the same, query protocol (usually equal) */
+    uint32_t error_missing;       /* row for an absent REQUIRED field ("The request must contain the parameter %s.") */
+    uint32_t error_invalid;       /* row for a value out of its bounds */
+    uint32_t error_missing_query; /* the same, query protocol (usually equal) */
 
-    uint8_t index;                 /* set at registration: owner->state[index], record types index << 8 | n */
+    uint8_t index; /* set at registration: owner->state[index], record types index << 8 | n */
 
     /* the state machine of one log */
     void *(*state_new)(struct owner *o);

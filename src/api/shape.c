@@ -90,7 +90,8 @@ static size_t nested_bytes(const struct shape *shape, const void *value);
 
 static size_t list_bytes(const struct shape *of, const struct values *v)
 {
-    size_t item_bytes = of ? of->size : sizeof(struct slice), total = v->count ? ARENA_BYTES_OF(v->count * item_bytes) : 0;
+    size_t item_bytes = of ? of->size : sizeof(struct slice),
+           total = v->count ? ARENA_BYTES_OF(v->count * item_bytes) : 0;
     for (size_t index = 0; index < v->count; index++) {
         const void *item = (const char *)v->items + index * item_bytes;
         total += of ? nested_bytes(of, item) : ARENA_BYTES_OF(((const struct slice *)item)->size);

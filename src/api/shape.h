@@ -38,21 +38,21 @@ struct values {
 };
 struct pair {
     struct slice key;
-    struct slice text;   /* MAP without .of */
-    void *value;         /* MAP with .of */
+    struct slice text; /* MAP without .of */
+    void *value;       /* MAP with .of */
 };
 
 struct shape;
 struct field {
-    struct slice wire;       /* JSON name; also the query/XML name unless `query` is set */
+    struct slice wire; /* JSON name; also the query/XML name unless `query` is set */
     uint8_t kind;
     uint8_t flags;
     uint16_t offset;
-    const struct shape *of;  /* of STRUCT, or of the items of LIST and MAP */
-    const char *query;       /* flattened name in the query protocol: "AttributeName" of AttributeName.N */
+    const struct shape *of;              /* of STRUCT, or of the items of LIST and MAP */
+    const char *query;                   /* flattened name in the query protocol: "AttributeName" of AttributeName.N */
     const char *query_key, *query_value; /* of MAP: "Name", "Value" */
-    int64_t min, max;        /* of INT, both 0: no bound */
-    const char *reason;      /* text after "Reason: " when out of bounds */
+    int64_t min, max;                    /* of INT, both 0: no bound */
+    const char *reason;                  /* text after "Reason: " when out of bounds */
 };
 
 struct shape {

@@ -15,7 +15,7 @@ enum { LOG_LINE_BYTES = 1024, LOG_QUOTED_BYTES = 256 };
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
 void log_set_level(enum log_level level); /* default LOG_INFO */
-bool log_is_wanted(enum log_level level);     /* before making text that nobody may read */
+bool log_is_wanted(enum log_level level); /* before making text that nobody may read */
 void log_event(enum log_level level, const char *event, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* Foreign text in quotes, everything but printable ASCII as \xNN, cut with "..."; lives in `out`. */

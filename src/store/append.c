@@ -9,8 +9,9 @@
 _Noreturn void store_die(struct store *s, const char *what, struct error e)
 {
     static char sentence[PATH_BYTES + 256];
-    snprintf(sentence, sizeof(sentence), "%s failed (%s, errno %d) in %s: nothing more can be promised, the server ends", what,
-        error_text(e), e.system, s->dir);
+    snprintf(sentence, sizeof(sentence),
+        "%s failed (%s, errno %d) in %s: nothing more can be promised, the server ends", what, error_text(e), e.system,
+        s->dir);
     if (s->options.fatal)
         s->options.fatal(sentence);
     fprintf(stderr, "millrace: %s\n", sentence);
@@ -172,8 +173,8 @@ static uint64_t put_record(struct store *s, uint16_t log, uint64_t time_ms, cons
     return position;
 }
 
-struct error store_append(struct store *s, uint16_t log, uint64_t time_ms, const struct record_in *records, size_t count,
-    bool urgent, lsn_t *ret_lsns)
+struct error store_append(struct store *s, uint16_t log, uint64_t time_ms, const struct record_in *records,
+    size_t count, bool urgent, lsn_t *ret_lsns)
 {
     ASSERT(log < LOG_COUNT && count > 0);
     size_t bytes = 0;

@@ -9,8 +9,10 @@ int format_text(const struct store *s, char out[FORMAT_TEXT_BYTES])
 {
     uint8_t digest[SHA256_BYTES];
     char check[17];
-    int size = snprintf(out, FORMAT_TEXT_BYTES, "millrace %d\nlogs %d\nspan %llu\n", FORMAT_VERSION, LOG_COUNT, (unsigned long long)s->span);
-    const struct slice parts[] = { SLICE("millrace format check"), slice_of(out, (size_t)size), slice_of(s->secret, sizeof(s->secret)) };
+    int size = snprintf(out, FORMAT_TEXT_BYTES, "millrace %d\nlogs %d\nspan %llu\n", FORMAT_VERSION, LOG_COUNT,
+        (unsigned long long)s->span);
+    const struct slice parts[] = { SLICE("millrace format check"), slice_of(out, (size_t)size),
+        slice_of(s->secret, sizeof(s->secret)) };
     sha256_parts(parts, ARRAY_COUNT(parts), digest);
     text_format_hex(digest, 8, check);
     check[16] = '\0';

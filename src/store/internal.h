@@ -29,7 +29,7 @@ enum {
     SEGMENT_BYTES_MIN = 4 * MIB,
     SEGMENT_BYTES_DEFAULT = 64 * MIB,
     SEGMENT_FIRST_BYTES = 1 * MIB,
-    SEGMENT_PAGE = 4096,          /* of the two-level table of segments */
+    SEGMENT_PAGE = 4096, /* of the two-level table of segments */
     SPARES_MAX = 8,
     PATH_BYTES = 4096,
     FORMAT_TEXT_BYTES = 192,
@@ -37,7 +37,7 @@ enum {
     READERS = 2,
 };
 
-#define FRAME_MAGIC 0x4d4c5246u   /* "FRLM" */
+#define FRAME_MAGIC 0x4d4c5246u /* "FRLM" */
 #define SEGMENT_MAGIC 0x314745534352524dull
 #define SNAPSHOT_MAGIC 0x31504e534352524dull
 #define NO_POSITION UINT64_MAX
@@ -48,23 +48,23 @@ struct segment_header {
     uint64_t magic;
     uint32_t version, log_count;
     uint64_t number, generation, epoch;
-    uint64_t file_bytes;      /* usable size of this file, header included */
-    uint64_t span;            /* positions a segment covers */
-    uint64_t sealed_segment;  /* NO_POSITION, or: the segment before ends at sealed_at, whatever it holds after */
+    uint64_t file_bytes;     /* usable size of this file, header included */
+    uint64_t span;           /* positions a segment covers */
+    uint64_t sealed_segment; /* NO_POSITION, or: the segment before ends at sealed_at, whatever it holds after */
     uint64_t sealed_at;
-    uint64_t sealed_crc;      /* chain value of the frame that ends there */
-    uint32_t reserved, crc;   /* of all before */
+    uint64_t sealed_crc;    /* chain value of the frame that ends there */
+    uint32_t reserved, crc; /* of all before */
 };
 static_assert(sizeof(struct segment_header) == 88, "on disk");
 
 struct frame_header {
     uint32_t magic;
-    uint32_t crc;             /* of the rest of the header and the payload, seeded with segment number and generation */
+    uint32_t crc; /* of the rest of the header and the payload, seeded with segment number and generation */
     uint64_t position;
-    uint64_t durable;         /* everything below was durable when this frame was written */
-    uint64_t generation;      /* of the segment, so that a frame can be judged without its segment's header */
-    uint64_t before;          /* position where the frame before this one ends; 0: this is the first of all */
-    uint64_t chain;           /* crc and size of the frame before, mixed with its own chain value */
+    uint64_t durable;    /* everything below was durable when this frame was written */
+    uint64_t generation; /* of the segment, so that a frame can be judged without its segment's header */
+    uint64_t before;     /* position where the frame before this one ends; 0: this is the first of all */
+    uint64_t chain;      /* crc and size of the frame before, mixed with its own chain value */
     uint64_t epoch;
     uint32_t payload_bytes;
     uint32_t record_count;
@@ -72,7 +72,7 @@ struct frame_header {
 static_assert(sizeof(struct frame_header) == FRAME_HEADER_BYTES, "on disk");
 
 struct record_header {
-    uint32_t crc;             /* of the position, the rest of this header and the payload */
+    uint32_t crc; /* of the position, the rest of this header and the payload */
     uint32_t payload_bytes;
     uint16_t log, type;
     uint8_t version, flags;
@@ -103,20 +103,20 @@ struct segment {
     uint64_t number, generation;
     struct sys_file *file;
     uint64_t file_bytes;
-    uint64_t end;                 /* position after its last frame; meaningful once sealed */
+    uint64_t end; /* position after its last frame; meaningful once sealed */
     bool is_sealed;
-    bool is_newest;               /* recovery: read past the page cache */
-    _Atomic int64_t live;         /* records state points at */
-    _Atomic int64_t live_total;   /* RECORD_LIVE records it ever held (0: unknown) */
+    bool is_newest;             /* recovery: read past the page cache */
+    _Atomic int64_t live;       /* records state points at */
+    _Atomic int64_t live_total; /* RECORD_LIVE records it ever held (0: unknown) */
     _Atomic int pins;
-    uint64_t dead_since;          /* journal end when live was first seen 0; 0: not seen */
-    bool is_cleaned;              /* the cleaner has been through it */
+    uint64_t dead_since; /* journal end when live was first seen 0; 0: not seen */
+    bool is_cleaned;     /* the cleaner has been through it */
 };
 
 struct pending_frame {
     struct segment *segment;
     uint64_t position;
-    uint32_t bytes;               /* header included */
+    uint32_t bytes; /* header included */
     uint32_t record_count;
 };
 
@@ -138,18 +138,18 @@ struct store {
     uint64_t epoch;
 
     pthread_mutex_t lock;
-    pthread_cond_t flushed;       /* a flush ended, or a segment became ready */
-    char *ring;                   /* (L) */
-    _Atomic uint64_t end;         /* position after the last append; written under (L) */
+    pthread_cond_t flushed; /* a flush ended, or a segment became ready */
+    char *ring;             /* (L) */
+    _Atomic uint64_t end;   /* position after the last append; written under (L) */
     _Atomic uint64_t durable;
-    uint64_t synced;              /* what a frame calls durable when flushes do not sync; the flusher's */
-    uint64_t ring_from;           /* the ring holds nothing below: where this process began to write */
-    struct pending_frame frame;   /* (L) appended to until a flush takes it; bytes 0: none is open */
-    bool is_flushing;             /* (L) */
-    uint64_t chain, before;       /* of the last frame written; the flusher's */
-    struct segment *current;      /* (L) appended to */
-    struct segment *next;         /* (L) ready, or NULL */
-    bool is_next_wanted;          /* (L) */
+    uint64_t synced;            /* what a frame calls durable when flushes do not sync; the flusher's */
+    uint64_t ring_from;         /* the ring holds nothing below: where this process began to write */
+    struct pending_frame frame; /* (L) appended to until a flush takes it; bytes 0: none is open */
+    bool is_flushing;           /* (L) */
+    uint64_t chain, before;     /* of the last frame written; the flusher's */
+    struct segment *current;    /* (L) appended to */
+    struct segment *next;       /* (L) ready, or NULL */
+    bool is_next_wanted;        /* (L) */
 
     _Atomic(struct segment *) *_Atomic *pages; /* segment table: pages[number / PAGE][number % PAGE] */
     _Atomic uint64_t first_segment;            /* lowest there is */
@@ -159,13 +159,13 @@ struct store {
     _Atomic uint64_t next_spare_id;
 
     pthread_mutex_t work_lock;
-    char *walk_buffer;            /* segment_walk's, under work_lock */
+    char *walk_buffer; /* segment_walk's, under work_lock */
     uint64_t walk_bytes;
-    uint64_t snapshot_number, snapshot_from;   /* committed: replay starts there */
-    uint64_t snapshot_end_seen;                /* journal end when the last one began */
-    _Atomic uint64_t unsnapped_bytes;          /* appended since then (or replayed): what a start would replay */
+    uint64_t snapshot_number, snapshot_from; /* committed: replay starts there */
+    uint64_t snapshot_end_seen;              /* journal end when the last one began */
+    _Atomic uint64_t unsnapped_bytes;        /* appended since then (or replayed): what a start would replay */
     _Atomic bool refuses_sends, refuses_all;
-    _Atomic bool keep_segments;                /* a backup copies */
+    _Atomic bool keep_segments; /* a backup copies */
     uint64_t space_checked_us, snapshot_failed_us;
 
     void (*on_durable)(void *context);
@@ -217,7 +217,8 @@ struct segment *segment_add(struct store *s, uint64_t number);
 void segment_forget(struct store *s, struct segment *g);
 uint64_t segment_last_number(const struct store *s);
 /* Makes the file of segment `number` ready: from a spare, or new (small: SEGMENT_FIRST_BYTES). Header synced. */
-struct error segment_make(struct store *s, uint64_t number, bool is_small, const struct segment_header *sealed, struct segment **ret);
+struct error segment_make(
+    struct store *s, uint64_t number, bool is_small, const struct segment_header *sealed, struct segment **ret);
 struct error spare_make(struct store *s);
 struct error fill_zero(struct sys_file *f, uint64_t from, uint64_t to);
 
@@ -226,24 +227,26 @@ struct error recover(struct store *s, struct arena *arena, struct slice *ret_sen
 /* Walks one segment's sound frames from its start; each(context, frame, payload, position). */
 typedef struct error frame_fn(void *context, const struct frame_header *h, struct slice payload);
 struct walk_end {
-    uint64_t position;      /* after the last sound frame */
+    uint64_t position; /* after the last sound frame */
     uint64_t chain, before;
     bool goes_on_elsewhere; /* a sound frame stands there, but it continues another one */
     uint64_t surviving;     /* a sound frame further on says that at least this was durable; 0: none */
 };
-struct error segment_walk(struct store *s, struct segment *g, uint64_t stop_at, frame_fn *each, void *context, struct walk_end *end);
+struct error segment_walk(
+    struct store *s, struct segment *g, uint64_t stop_at, frame_fn *each, void *context, struct walk_end *end);
 void segment_walk_end(struct store *s); /* gives the walks' buffer back */
 
 /* snapshot.c */
 struct error snapshot_load(struct store *s, struct arena *arena, lsn_t covers[LOG_COUNT], struct slice *ret_sentence);
-struct error snapshot_check_file(const char *path, void (*emit)(void *, struct slice), void *context, uint64_t *ret_replay_from);
+struct error snapshot_check_file(
+    const char *path, void (*emit)(void *, struct slice), void *context, uint64_t *ret_replay_from);
 bool snapshot_is_due(const struct store *s);
 struct error snapshot_take(struct store *s);
 bool snapshot_parse_name(const char *name, uint64_t *ret_number);
 bool segment_parse_name(const char *name, uint64_t *ret_number);
 
 /* space.c */
-bool space_step(struct store *s); /* with work_lock held */
+bool space_step(struct store *s);                      /* with work_lock held */
 bool space_for(const struct store *s, uint64_t bytes); /* are so many bytes free on the disk? */
 bool space_for_sends(const struct store *s);           /* and the reserve for deletes beside another segment? */
 

@@ -40,7 +40,8 @@ static struct error read_small(struct store *s, const char *name, void *out, siz
     return e;
 }
 
-static struct error say(struct arena *arena, struct slice *ret_sentence, uint32_t code, const char *dir, const char *what)
+static struct error say(
+    struct arena *arena, struct slice *ret_sentence, uint32_t code, const char *dir, const char *what)
 {
     *ret_sentence = arena_printf(arena, "%s: %s", dir, what);
     return ERROR_OF(code);
@@ -77,7 +78,8 @@ static struct error open_format(struct store *s, struct arena *arena, struct sli
     int version, logs;
     unsigned long long span;
     if (sscanf(text, "millrace %d\nlogs %d\nspan %llu\n", &version, &logs, &span) != 3)
-        return say(arena, ret_sentence, ERR_CORRUPT, s->dir, "the file `format` is not readable; this may not be a data directory");
+        return say(arena, ret_sentence, ERR_CORRUPT, s->dir,
+            "the file `format` is not readable; this may not be a data directory");
     if (version > FORMAT_VERSION)
         return say(arena, ret_sentence, ERR_NEWER_FORMAT, s->dir, "was written by a newer version of millrace");
     if (logs != LOG_COUNT || span < SEGMENT_BYTES_MIN)
@@ -87,9 +89,11 @@ static struct error open_format(struct store *s, struct arena *arena, struct sli
     if (failed(e) && e.code != ERR_NOT_FOUND)
         return e;
     if (failed(e) || size != sizeof(s->secret))
-        return say(arena, ret_sentence, ERR_CORRUPT, s->dir, "the file `secret` is missing or cut short; restore it from a backup");
+        return say(arena, ret_sentence, ERR_CORRUPT, s->dir,
+            "the file `secret` is missing or cut short; restore it from a backup");
     if (!is_format_text(s, text))
-        return say(arena, ret_sentence, ERR_CORRUPT, s->dir, "the files `format` and `secret` do not belong together, or one is damaged");
+        return say(arena, ret_sentence, ERR_CORRUPT, s->dir,
+            "the files `format` and `secret` do not belong together, or one is damaged");
     uint32_t mode = 0;
     if (failed(read_mode(s, "secret", &mode)) || (mode & 077))
         return say(arena, ret_sentence, ERR_CONFIG, s->dir, "the file `secret` can be read by others: chmod 600 it");
@@ -142,7 +146,8 @@ static struct error refuse_strangers(struct store *s, struct arena *arena, struc
         return say(arena, ret_sentence, e.code, s->dir, "the data directory cannot be read");
     if (found.has_others && !found.has_format)
         return say(arena, ret_sentence, ERR_CORRUPT, s->dir,
-            "holds files but no file `format`: this is not a data directory, or one that lost it (then restore a backup)");
+            "holds files but no file `format`: this is not a data directory, or one that lost it (then restore a "
+            "backup)");
     return OK;
 }
 

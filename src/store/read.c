@@ -10,7 +10,8 @@ static struct error corrupt(const struct store *s, uint64_t position)
     return ERROR_SYS(ERR_CORRUPT, (int32_t)(position & 0x7fffffff));
 }
 
-static struct error take(const struct store *s, uint64_t position, const struct record_header *h, const char *payload, struct record *ret)
+static struct error take(
+    const struct store *s, uint64_t position, const struct record_header *h, const char *payload, struct record *ret)
 {
     struct slice body = slice_of(payload, h->payload_bytes);
     if (record_crc(position, h, body) != h->crc)
@@ -27,7 +28,8 @@ static struct error take(const struct store *s, uint64_t position, const struct 
 }
 
 /* True if the record was still in the ring. */
-static bool read_ring(struct store *s, uint64_t position, struct arena *arena, struct record *ret, struct error *ret_error)
+static bool read_ring(
+    struct store *s, uint64_t position, struct arena *arena, struct record *ret, struct error *ret_error)
 {
     pthread_mutex_lock(&s->lock);
     uint64_t end = atomic_load_explicit(&s->end, memory_order_relaxed);
@@ -47,7 +49,8 @@ static bool read_ring(struct store *s, uint64_t position, struct arena *arena, s
     return is_there;
 }
 
-static struct error read_at(struct store *s, struct segment *g, uint64_t offset, void *out, size_t size, bool wait, size_t *ret_size)
+static struct error read_at(
+    struct store *s, struct segment *g, uint64_t offset, void *out, size_t size, bool wait, size_t *ret_size)
 {
     struct error e = sys->file.read_nowait(g->file, offset, out, size, ret_size);
     if (e.code != ERR_COLD)

@@ -47,8 +47,8 @@ void segment_walk_end(struct store *s)
     s->walk_bytes = 0;
 }
 
-static bool read_frame(const struct store *s, const struct segment *g, const char *bytes, uint64_t offset, struct frame_header *h,
-    struct slice *payload)
+static bool read_frame(const struct store *s, const struct segment *g, const char *bytes, uint64_t offset,
+    struct frame_header *h, struct slice *payload)
 {
     if (offset + FRAME_HEADER_BYTES > g->file_bytes)
         return false;
@@ -74,7 +74,8 @@ static uint64_t find_survivor(const struct store *s, const struct segment *g, co
     return surviving;
 }
 
-struct error segment_walk(struct store *s, struct segment *g, uint64_t stop_at, frame_fn *each, void *context, struct walk_end *end)
+struct error segment_walk(
+    struct store *s, struct segment *g, uint64_t stop_at, frame_fn *each, void *context, struct walk_end *end)
 {
     char *bytes;
     TRY(read_whole(s, g, &bytes));
@@ -175,8 +176,8 @@ static struct error refuse(struct recovery *r, uint32_t code, uint64_t number, u
 {
     char path[PATH_BYTES + 64];
     segment_path(r->s, number, path);
-    *r->sentence = arena_printf(r->arena, "%s: %s (at byte %llu of the file)", path, why,
-        (unsigned long long)(position - number * r->s->span));
+    *r->sentence = arena_printf(
+        r->arena, "%s: %s (at byte %llu of the file)", path, why, (unsigned long long)(position - number * r->s->span));
     return ERROR_OF(code);
 }
 
@@ -190,7 +191,8 @@ static struct error holds_frames(struct store *s, struct sys_file *f, uint64_t n
     if (g.file_bytes > s->span)
         g.file_bytes = s->span;
     TRY(read_whole(s, &g, &bytes));
-    for (uint64_t offset = SEGMENT_HEADER_BYTES; offset + FRAME_HEADER_BYTES <= g.file_bytes; offset += STORE_RECORD_ALIGN) {
+    for (uint64_t offset = SEGMENT_HEADER_BYTES; offset + FRAME_HEADER_BYTES <= g.file_bytes;
+         offset += STORE_RECORD_ALIGN) {
         struct frame_header h;
         struct slice payload;
         memcpy(&h, bytes + offset, sizeof(h));
@@ -255,7 +257,8 @@ static struct error open_segments(struct recovery *r)
         }
         if (h.span != s->span || h.file_bytes > h.span) {
             sys->file.close(f);
-            return refuse(r, ERR_CORRUPT, number, number * s->span, "the segment's header and the file `format` do not agree");
+            return refuse(
+                r, ERR_CORRUPT, number, number * s->span, "the segment's header and the file `format` do not agree");
         }
         if (is_cut_short(f, h.file_bytes)) {
             sys->file.close(f);
@@ -293,7 +296,8 @@ static struct error replay_frame(void *context, const struct frame_header *h, st
             atomic_fetch_add(&r->walking->live_total, 1);
         if (record.log >= LOG_COUNT)
             return ERROR_OF(ERR_CORRUPT);
-        if ((record.lsn <= r->covers[record.log] && !MUTANT(ignore_covers)) || record.lsn * STORE_RECORD_ALIGN < r->s->snapshot_from)
+        if ((record.lsn <= r->covers[record.log] && !MUTANT(ignore_covers)) ||
+            record.lsn * STORE_RECORD_ALIGN < r->s->snapshot_from)
             continue;
         struct error e = r->s->ops.apply(r->s->ops.context, &record);
         if (e.code == ERR_NEWER_FORMAT && !(record.flags & RECORD_MUST_UNDERSTAND))
@@ -319,13 +323,15 @@ static bool sealed_end(const struct recovery *r, size_t index, uint64_t *ret_at,
 }
 
 /* Segment `index` was walked up to `end`: is what follows consistent with nothing durable being lost? */
-static struct error judge_end(struct recovery *r, size_t index, const struct walk_end *end, bool is_sealed, uint64_t sealed_at, uint64_t sealed_chain)
+static struct error judge_end(struct recovery *r, size_t index, const struct walk_end *end, bool is_sealed,
+    uint64_t sealed_at, uint64_t sealed_chain)
 {
     uint64_t number = r->numbers[index];
     if (is_sealed && (end->position != sealed_at || end->chain != sealed_chain))
         return refuse(r, ERR_CORRUPT, number, end->position, "a frame that was durable is damaged");
     if (!is_sealed && end->surviving > end->position && !MUTANT(ignore_survivor))
-        return refuse(r, ERR_CORRUPT, number, end->position, "a frame is damaged, and a later one says that it was durable");
+        return refuse(
+            r, ERR_CORRUPT, number, end->position, "a frame is damaged, and a later one says that it was durable");
     return OK;
 }
 
@@ -353,14 +359,16 @@ static struct error replay_segments(struct recovery *r, size_t from, struct walk
         if (failed(e)) {
             bool is_gap = e.code == ERR_TRIMMED;
             if (slice_is_none(*r->sentence))
-                refuse(r, e.code, g->number, end.position, is_gap ? "a segment before this one is missing or damaged" : error_text(e));
+                refuse(r, e.code, g->number, end.position,
+                    is_gap ? "a segment before this one is missing or damaged" : error_text(e));
             return is_gap ? ERROR_OF(ERR_CORRUPT) : e;
         }
         g->end = end.position;
         bool is_empty = end.position == start;
         /* The first frame here continues the one before it, or this segment is not a continuation at all. */
         if (is_empty && !is_sealed && end.goes_on_elsewhere && has_tail)
-            return refuse(r, ERR_CORRUPT, g->number - 1, before.position, "the end of the segment is damaged: the next one goes on elsewhere");
+            return refuse(r, ERR_CORRUPT, g->number - 1, before.position,
+                "the end of the segment is damaged: the next one goes on elsewhere");
         TRY(judge_end(r, i, &end, is_sealed, sealed_at, sealed_chain));
         if (is_empty) {
             end = before;
@@ -443,7 +451,9 @@ struct error recover(struct store *s, struct arena *arena, struct slice *ret_sen
     TRY(sys->file.list_dir(s->dir, on_name, &found));
     if (found.count)
         qsort(found.numbers, found.count, sizeof(found.numbers[0]), compare_numbers);
-    struct recovery r = { .s = s, .arena = arena, .sentence = ret_sentence, .numbers = found.numbers, .count = found.count };
+    struct recovery r = {
+        .s = s, .arena = arena, .sentence = ret_sentence, .numbers = found.numbers, .count = found.count
+    };
     r.headers = calloc(found.count + 1, sizeof(*r.headers));
     ASSERT(r.headers);
     *ret_sentence = SLICE_NONE;

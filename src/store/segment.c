@@ -110,7 +110,8 @@ static struct error sync_dir(struct store *s)
 
 /* A file of full size, durable, under a name of a spare. Only such files become segments: so a segment's file that is shorter
  * than it should be was cut later, and never just being made. */
-static struct error make_file(struct store *s, uint64_t bytes, bool is_filled, struct sys_file **ret_file, uint64_t *ret_id)
+static struct error make_file(
+    struct store *s, uint64_t bytes, bool is_filled, struct sys_file **ret_file, uint64_t *ret_id)
 {
     char path[PATH_BYTES + 64];
     struct sys_file *f;
@@ -136,14 +137,15 @@ struct error spare_make(struct store *s)
     uint64_t id;
     TRY(make_file(s, s->span, true, &f, &id));
     sys->file.advise_done(f, 0, s->span); /* zeros need no memory */
-    pthread_mutex_lock(&s->lock); /* an append in a hurry may take one */
+    pthread_mutex_lock(&s->lock);         /* an append in a hurry may take one */
     s->spares[s->spare_count] = f;
     s->spare_ids[s->spare_count++] = id;
     pthread_mutex_unlock(&s->lock);
     return OK;
 }
 
-static struct error open_segment_file(struct store *s, uint64_t number, bool is_small, struct sys_file **ret_file, uint64_t *ret_bytes)
+static struct error open_segment_file(
+    struct store *s, uint64_t number, bool is_small, struct sys_file **ret_file, uint64_t *ret_bytes)
 {
     char path[PATH_BYTES + 64], spare[PATH_BYTES + 64];
     segment_path(s, number, path);
@@ -167,7 +169,8 @@ static struct error open_segment_file(struct store *s, uint64_t number, bool is_
     return e;
 }
 
-struct error segment_make(struct store *s, uint64_t number, bool is_small, const struct segment_header *sealed, struct segment **ret)
+struct error segment_make(
+    struct store *s, uint64_t number, bool is_small, const struct segment_header *sealed, struct segment **ret)
 {
     struct sys_file *f;
     uint64_t bytes;

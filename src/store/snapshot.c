@@ -161,7 +161,9 @@ static struct error write_all(struct store *s, struct output *o, uint64_t replay
     free(w.pieces);
     buf_deinit(&w.copied);
     TRY(e);
-    struct snapshot_footer footer = { .magic = SNAPSHOT_MAGIC, .sections = LOG_COUNT, .bytes = o->offset + o->buffer.size, .total_crc = o->crc };
+    struct snapshot_footer footer = {
+        .magic = SNAPSHOT_MAGIC, .sections = LOG_COUNT, .bytes = o->offset + o->buffer.size, .total_crc = o->crc
+    };
     footer.crc = crc32c(0, &footer, offsetof(struct snapshot_footer, crc));
     TRY(put(o, &footer, sizeof(footer)));
     TRY(drain(o));
@@ -260,8 +262,9 @@ typedef struct error section_fn(void *context, const struct snapshot_section *se
 static bool get_section(struct input *in, section_fn *each, void *context, struct error *ret_error)
 {
     struct snapshot_section section;
-    if (!get(in, &section, sizeof(section)) || section.crc != crc32c(0, &section, offsetof(struct snapshot_section, crc)) ||
-        section.log >= LOG_COUNT || section.bytes > in->size - in->offset)
+    if (!get(in, &section, sizeof(section)) ||
+        section.crc != crc32c(0, &section, offsetof(struct snapshot_section, crc)) || section.log >= LOG_COUNT ||
+        section.bytes > in->size - in->offset)
         return false;
     char *bytes = malloc(section.bytes + 1);
     ASSERT(bytes);
@@ -272,9 +275,11 @@ static bool get_section(struct input *in, section_fn *each, void *context, struc
     return is_sound;
 }
 
-static struct error judge_file(struct input *in, struct snapshot_header *h, void (*segment_row)(void *, const uint64_t row[2]), section_fn *each, void *context)
+static struct error judge_file(struct input *in, struct snapshot_header *h,
+    void (*segment_row)(void *, const uint64_t row[2]), section_fn *each, void *context)
 {
-    if (!get(in, h, sizeof(*h)) || h->magic != SNAPSHOT_MAGIC || h->crc != crc32c(0, h, offsetof(struct snapshot_header, crc)))
+    if (!get(in, h, sizeof(*h)) || h->magic != SNAPSHOT_MAGIC ||
+        h->crc != crc32c(0, h, offsetof(struct snapshot_header, crc)))
         return ERROR_OF(ERR_CORRUPT);
     if (h->version > FORMAT_VERSION)
         return ERROR_OF(ERR_NEWER_FORMAT);
@@ -300,7 +305,8 @@ static struct error judge_file(struct input *in, struct snapshot_header *h, void
 }
 
 /* ERR_CORRUPT when anything does not match; `segment_row` is called for each segment's line. */
-static struct error read_file(struct input *in, struct snapshot_header *h, void (*segment_row)(void *, const uint64_t row[2]), section_fn *each, void *context)
+static struct error read_file(struct input *in, struct snapshot_header *h,
+    void (*segment_row)(void *, const uint64_t row[2]), section_fn *each, void *context)
 {
     struct error e = judge_file(in, h, segment_row, each, context);
     return failed(in->error) ? in->error : e;
@@ -366,7 +372,8 @@ struct error snapshot_load(struct store *s, struct arena *arena, lsn_t covers[LO
     struct error e = read_file(&in, &h, load_segment_row, load_section, &l);
     sys->file.close(in.file);
     if (failed(e)) {
-        *ret_sentence = arena_printf(arena, "%s: %s (near byte %llu)", path, error_text(e), (unsigned long long)in.offset);
+        *ret_sentence =
+            arena_printf(arena, "%s: %s (near byte %llu)", path, error_text(e), (unsigned long long)in.offset);
         return e;
     }
     s->snapshot_from = h.replay_from;
@@ -374,7 +381,8 @@ struct error snapshot_load(struct store *s, struct arena *arena, lsn_t covers[LO
     return sys->file.list_dir(s->dir, remove_older, s);
 }
 
-struct error snapshot_check_file(const char *path, void (*emit)(void *, struct slice), void *context, uint64_t *ret_replay_from)
+struct error snapshot_check_file(
+    const char *path, void (*emit)(void *, struct slice), void *context, uint64_t *ret_replay_from)
 {
     struct input in;
     TRY(open_input(path, &in));

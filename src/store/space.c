@@ -61,7 +61,8 @@ bool space_for(const struct store *s, uint64_t bytes)
 
 bool space_for_sends(const struct store *s)
 {
-    return s->spare_count > RESERVE_SENDS_SEGMENTS || space_for(s, (uint64_t)(RESERVE_SENDS_SEGMENTS + 1 - s->spare_count) * s->span);
+    return s->spare_count > RESERVE_SENDS_SEGMENTS ||
+           space_for(s, (uint64_t)(RESERVE_SENDS_SEGMENTS + 1 - s->spare_count) * s->span);
 }
 
 static bool prepare_next(struct store *s)
@@ -217,7 +218,8 @@ static bool clean_one(struct store *s)
     segment_walk_end(s);
     g->is_cleaned = true;
     if (failed(e))
-        log_event(LOG_WARN, "cleaning_failed", "segment=%llu error=\"%s\"", (unsigned long long)g->number, error_text(e));
+        log_event(
+            LOG_WARN, "cleaning_failed", "segment=%llu error=\"%s\"", (unsigned long long)g->number, error_text(e));
     store_kick(s);
     return true;
 }

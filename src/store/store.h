@@ -43,23 +43,23 @@ enum record_flags {
 
 struct record {
     lsn_t lsn;
-    uint64_t time_ms;  /* of the owner when it decided; never back inside a log */
+    uint64_t time_ms; /* of the owner when it decided; never back inside a log */
     uint16_t log;
-    uint16_t type;     /* service << 8 | number of the record row */
+    uint16_t type; /* service << 8 | number of the record row */
     uint8_t version;
     uint8_t flags;
-    uint64_t object;   /* e.g. the queue's uid; a hint for dump, meaningless to the store */
+    uint64_t object; /* e.g. the queue's uid; a hint for dump, meaningless to the store */
     struct slice payload;
 };
 
 enum store_durability { DURABILITY_FSYNC, DURABILITY_OS, DURABILITY_MEMORY };
 
 struct store_options {
-    const char *dir;              /* made if absent (its parent must exist) */
+    const char *dir; /* made if absent (its parent must exist) */
     enum store_durability durability;
-    uint64_t segment_bytes;       /* 0: 64 MiB; the first segment of an empty directory is small (1 MiB) */
-    uint64_t snapshot_bytes;      /* 0: 256 MiB of journal between snapshots */
-    bool threads;                 /* false: no committer, background or reader thread; the caller steps (simulator) */
+    uint64_t segment_bytes;  /* 0: 64 MiB; the first segment of an empty directory is small (1 MiB) */
+    uint64_t snapshot_bytes; /* 0: 256 MiB of journal between snapshots */
+    bool threads;            /* false: no committer, background or reader thread; the caller steps (simulator) */
     /* The store cannot go on (fsync error, impossible state). Must not return; the default prints and exits 74. */
     void (*fatal)(const char *sentence);
 };
@@ -116,8 +116,8 @@ struct record_in {
 /* Atomic: all records are in one frame. ret_lsns[count]. ERR_TOO_LARGE past LOG_BATCH_BYTES_MAX, ERR_AGAIN when too much is
  * pending, ERR_FULL when the disk's reserve is reached (`urgent` appends - deletes - may use the second reserve).
  * Cost: one CRC and one memcpy of the bytes, one short lock. */
-struct error store_append(struct store *s, uint16_t log, uint64_t time_ms, const struct record_in *records, size_t count,
-    bool urgent, lsn_t *ret_lsns);
+struct error store_append(struct store *s, uint16_t log, uint64_t time_ms, const struct record_in *records,
+    size_t count, bool urgent, lsn_t *ret_lsns);
 
 lsn_t store_end(const struct store *s);     /* any thread: above every record appended so far */
 lsn_t store_durable(const struct store *s); /* any thread: every record with an LSN below it is durable */
@@ -167,7 +167,8 @@ void store_get_metrics(struct store *s, struct store_metrics *ret_metrics);
 
 typedef struct slice store_describe_fn(struct arena *arena, const struct record *r); /* service's text for a record */
 /* Every record as one line of text into `out` (a FILE-like sink is the caller's: emit is called per line). */
-struct error store_dump(const char *dir, store_describe_fn *describe, void (*emit)(void *, struct slice line), void *context);
+struct error store_dump(
+    const char *dir, store_describe_fn *describe, void (*emit)(void *, struct slice line), void *context);
 /* Checks every frame, record, snapshot; emits a line per finding; ERR_CORRUPT if any. */
 struct error store_verify(const char *dir, void (*emit)(void *, struct slice line), void *context);
 /* Copies a pinned, consistent set of files of a directory no process uses, or (online) of an open store. */

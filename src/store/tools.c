@@ -158,9 +158,9 @@ static struct error view_frame(void *context, const struct frame_header *h, stru
         if (!v->describe)
             continue;
         struct slice text = v->describe(&v->arena, &r);
-        say(v, "%llu log=%u type=%u.%u version=%u time_ms=%llu object=%llu bytes=%zu %.*s", (unsigned long long)r.lsn, r.log,
-            r.type >> 8, r.type & 255, r.version, (unsigned long long)r.time_ms, (unsigned long long)r.object, r.payload.size,
-            SLICE_ARG(text));
+        say(v, "%llu log=%u type=%u.%u version=%u time_ms=%llu object=%llu bytes=%zu %.*s", (unsigned long long)r.lsn,
+            r.log, r.type >> 8, r.type & 255, r.version, (unsigned long long)r.time_ms, (unsigned long long)r.object,
+            r.payload.size, SLICE_ARG(text));
     }
     if (is_bad) {
         say(v, "frame at %llu: a record does not match its checksum", (unsigned long long)h->position);
@@ -189,7 +189,8 @@ static struct seal find_seal(struct viewer *v, size_t index)
 }
 
 /* Would a frame stand here if its marks were right? Then it is they that are damaged. */
-static bool is_frame_but_for_marks(const struct viewer *v, const struct segment *g, uint64_t position, struct frame_header h)
+static bool is_frame_but_for_marks(
+    const struct viewer *v, const struct segment *g, uint64_t position, struct frame_header h)
 {
     size_t got = 0;
     uint64_t offset = position - g->number * v->s->span + sizeof(h);
@@ -250,7 +251,8 @@ static void view_segment(struct viewer *v, size_t index, struct walk_end *end)
         v->findings++;
     }
     if (failed(e) || end->surviving || is_short) {
-        say(v, "segment %llu: damaged at byte %llu", (unsigned long long)number, (unsigned long long)(end->position - start + SEGMENT_HEADER_BYTES));
+        say(v, "segment %llu: damaged at byte %llu", (unsigned long long)number,
+            (unsigned long long)(end->position - start + SEGMENT_HEADER_BYTES));
         v->findings++;
         end->before = NO_POSITION;
     } else if (end->position == start) {
@@ -266,7 +268,8 @@ static struct error view_all(struct viewer *v)
     return v->findings ? ERROR_OF(ERR_CORRUPT) : OK;
 }
 
-struct error store_dump(const char *dir, store_describe_fn *describe, void (*emit)(void *, struct slice line), void *context)
+struct error store_dump(
+    const char *dir, store_describe_fn *describe, void (*emit)(void *, struct slice line), void *context)
 {
     struct viewer v;
     struct error e = viewer_open(&v, dir, emit, context);
@@ -329,8 +332,8 @@ struct error store_verify(const char *dir, void (*emit)(void *, struct slice lin
     if (!failed(e)) {
         check_secret(&v, dir);
         e = view_all(&v);
-        say(&v, "%zu segments, %llu frames, %llu records, %llu findings", v.listing->segment_count, (unsigned long long)v.frames,
-            (unsigned long long)v.records, (unsigned long long)v.findings);
+        say(&v, "%zu segments, %llu frames, %llu records, %llu findings", v.listing->segment_count,
+            (unsigned long long)v.frames, (unsigned long long)v.records, (unsigned long long)v.findings);
     }
     viewer_close(&v);
     return e;

@@ -88,7 +88,8 @@ __attribute__((constructor)) static void begin(void)
     if (log_fd < 0)
         abort();
     struct entry last; /* a process before this one, killed without a cut: its numbers go on */
-    for (off_t at = 0; pread(log_fd, &last, sizeof(last), at) == (ssize_t)sizeof(last); at += (off_t)(sizeof(last) + last.bytes))
+    for (off_t at = 0; pread(log_fd, &last, sizeof(last), at) == (ssize_t)sizeof(last);
+         at += (off_t)(sizeof(last) + last.bytes))
         sequence = last.sequence;
 }
 
@@ -133,7 +134,9 @@ static void log_old(char kind, int fd, const struct stat *st, uint64_t from, uin
             abort(); /* the descriptor must be readable */
         size = (size_t)got;
     }
-    struct entry e = { .kind = { kind }, .inode = st->st_ino, .offset = start, .old_size = (uint64_t)st->st_size, .upto = to };
+    struct entry e = {
+        .kind = { kind }, .inode = st->st_ino, .offset = start, .old_size = (uint64_t)st->st_size, .upto = to
+    };
     put(&e, old, size);
     free(old);
 }

@@ -686,7 +686,8 @@ class Small:
         client.must_send(1, 100)
         self.last = next(iter(set(client.kept) - before_last))
         server.kill()
-        self.files = {n: (self.path / n).read_bytes() for n in sorted(os.listdir(self.path)) if n != "lock" and not n.startswith("spare-")}
+        self.files = {p.name: p.read_bytes() for p in sorted(self.path.iterdir())
+                      if p.is_file() and p.name != "lock" and not p.name.startswith("spare-")}
         self.newest = max(n for n in self.files if n.startswith("journal-"))
 
     def used(self, name):

@@ -17,7 +17,10 @@ def main():
     parser.add_argument("--millrace", required=True)
     options = parser.parse_args()
     with running(options.millrace) as server:
-        code = subprocess.run([sys.executable, str(HERE / "http_raw.py"), f"127.0.0.1:{server.port}"]).returncode
+        address = f"127.0.0.1:{server.port}"
+        code = subprocess.run([sys.executable, str(HERE / "http_raw.py"), address]).returncode
+        pid = str(server.process.pid)
+        code = subprocess.run([sys.executable, str(HERE / "api.py"), address, "--pid", pid]).returncode or code
         with urllib.request.urlopen(server.url + "/health", timeout=5) as reply:
             code = code or reply.status != 200
     return code

@@ -7,7 +7,7 @@
 enum {
     /* names [1.4] */
     SQS_QUEUE_NAME_BYTES_MAX = 80,
-    SQS_LABEL_BYTES_MAX = 80,            /* of a permission [1.5] */
+    SQS_LABEL_BYTES_MAX = 80, /* of a permission [1.5] */
 
     /* queue attributes [1.6] */
     SQS_DELAY_S_MAX = 900,
@@ -22,15 +22,15 @@ enum {
     SQS_KMS_REUSE_S_MIN = 60,
     SQS_KMS_REUSE_S_MAX = 86400,
     SQS_KMS_REUSE_S_DEFAULT = 300,
-    SQS_KMS_KEY_BYTES_MAX = 2048,        /* a key ARN or alias; KMS names it 1..2048 */
+    SQS_KMS_KEY_BYTES_MAX = 2048, /* a key ARN or alias; KMS names it 1..2048 */
     SQS_MAX_RECEIVE_COUNT_MAX = 1000,
     SQS_REDRIVE_SOURCES_MAX = 10,
-    SQS_REDRIVE_TEXT_BYTES_MAX = 4096,   /* RedrivePolicy, RedriveAllowPolicy: ten ARNs and slack; ours */
+    SQS_REDRIVE_TEXT_BYTES_MAX = 4096, /* RedrivePolicy, RedriveAllowPolicy: ten ARNs and slack; ours */
     SQS_POLICY_BYTES_MAX = 8192,
     SQS_POLICY_STATEMENTS_MAX = 20,
     SQS_POLICY_PRINCIPALS_MAX = 50,
     SQS_POLICY_CONDITIONS_MAX = 10,
-    SQS_POLICY_ACTIONS_MAX = 7,          /* a statement */
+    SQS_POLICY_ACTIONS_MAX = 7, /* a statement */
 
     /* tags [1.5, 1.4] */
     SQS_TAGS_MAX = 50,
@@ -46,7 +46,7 @@ enum {
     /* message attributes [2.1] */
     SQS_ATTRIBUTES_MAX = 10,
     SQS_ATTRIBUTE_NAME_BYTES_MAX = 256,
-    SQS_ATTRIBUTE_TYPE_BYTES_MAX = 256,  /* DataType with its label */
+    SQS_ATTRIBUTE_TYPE_BYTES_MAX = 256, /* DataType with its label */
     SQS_NUMBER_DIGITS_MAX = 38,
     SQS_NUMBER_EXPONENT_MIN = -128,
     SQS_NUMBER_EXPONENT_MAX = 126,
@@ -55,24 +55,24 @@ enum {
     SQS_IN_FLIGHT_MAX = 120000,
     SQS_LEASE_MS_MAX = SQS_VISIBILITY_S_MAX * 1000, /* from the receive, whatever it was extended to */
     SQS_RECEIVE_MAX = 10,
-    SQS_BACK_OF_QUEUE_RECEIVES = 3,      /* standard: received so often, it goes to the back */
-    SQS_ID_BYTES_MAX = 128,              /* MessageGroupId, MessageDeduplicationId, ReceiveRequestAttemptId */
+    SQS_BACK_OF_QUEUE_RECEIVES = 3, /* standard: received so often, it goes to the back */
+    SQS_ID_BYTES_MAX = 128,         /* MessageGroupId, MessageDeduplicationId, ReceiveRequestAttemptId */
     SQS_DEDUP_WINDOW_MS = 5 * 60 * 1000,
-    SQS_DEDUP_ENTRIES_MAX = 1 << 24,     /* a queue; ours: 55,000 sends a second for five minutes, 600 MB */
+    SQS_DEDUP_ENTRIES_MAX = 1 << 24, /* a queue; ours: 55,000 sends a second for five minutes, 600 MB */
     SQS_ATTEMPT_WINDOW_MS = 5 * 60 * 1000,
-    SQS_ATTEMPTS_MAX = 20000,            /* a queue; ours: the oldest is forgotten */
-    SQS_OUTBOX_MAX = 100000,             /* messages in transit between two logs; ours: dead letters stay until there is room */
-    SQS_SWEEP_MS = 10 * 1000,            /* idle queues are looked at so often: expiry frees space */
-    SQS_TRACE_BYTES_MAX = 4096,          /* AWSTraceHeader; ours: headers are bounded, system attributes not */
+    SQS_ATTEMPTS_MAX = 20000,   /* a queue; ours: the oldest is forgotten */
+    SQS_OUTBOX_MAX = 100000,    /* messages in transit between two logs; ours: dead letters stay until there is room */
+    SQS_SWEEP_MS = 10 * 1000,   /* idle queues are looked at so often: expiry frees space */
+    SQS_TRACE_BYTES_MAX = 4096, /* AWSTraceHeader; ours: headers are bounded, system attributes not */
 
     /* fair queues [2.3] */
     SQS_NOISY_IN_FLIGHT_MIN = 30,
     SQS_NOISY_PERCENT = 10,
-    SQS_NOISY_QUIET_MS = 5 * 60 * 1000,  /* nothing sent for so long: quiet again */
+    SQS_NOISY_QUIET_MS = 5 * 60 * 1000, /* nothing sent for so long: quiet again */
 
     /* quotas = aws [1.3, 2.2] */
-    SQS_FIFO_CALLS_A_SECOND = 300,       /* of one action on one queue */
-    SQS_QUARANTINE_MS = 60 * 1000,       /* between two purges, and between delete and create of one name */
+    SQS_FIFO_CALLS_A_SECOND = 300, /* of one action on one queue */
+    SQS_QUARANTINE_MS = 60 * 1000, /* between two purges, and between delete and create of one name */
 };
 
 /* What the real service enforces beyond what a client can see as an error of its own; off unless configured. */
