@@ -41,7 +41,7 @@ def sound():
 
 
 def without(history, op, key):
-    return [line for line in history if not (line["op"] == op and (key in line.get("keys", []) or any(s[1] == key for s in line.get("said") or [] if op == "receive")))]
+    return [line for line in history if line["op"] != op or key not in line["keys"]]
 
 
 def broken():

@@ -62,7 +62,8 @@ class Killable:
     def spawn(self):
         env = dict(os.environ)
         if self.preload:
-            env.update(LD_PRELOAD=self.preload, ASAN_OPTIONS="verify_asan_link_order=0", POWER_LOSS_DIR=self.data, POWER_LOSS_LOG=self.changes, POWER_LOSS_KEEP=self.keep)
+            env.update(LD_PRELOAD=self.preload, POWER_LOSS_DIR=self.data, POWER_LOSS_LOG=self.changes, POWER_LOSS_KEEP=self.keep,
+                       ASAN_OPTIONS="verify_asan_link_order=0")
         self.process = subprocess.Popen(
             [self.binary, "serve", "--data-dir", self.data, "--listen", f"127.0.0.1:{self.port}", "--segment-mib", "4",
              "--snapshot-mib", "2", "--durability", self.durability], stdout=self.log, stderr=self.log, env=env)

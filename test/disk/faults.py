@@ -31,7 +31,8 @@ class Control:
         self.set_budget(budget)
 
     def environment(self, data_dir):
-        return {"LD_PRELOAD": str(LIBRARY), "ASAN_OPTIONS": "verify_asan_link_order=0", "FAULTS_CONTROL": self.path, "FAULTS_DIR": os.path.realpath(data_dir)}
+        return {"LD_PRELOAD": str(LIBRARY), "FAULTS_CONTROL": self.path, "FAULTS_DIR": os.path.realpath(data_dir),
+                "ASAN_OPTIONS": "verify_asan_link_order=0"}
 
     def set_budget(self, size):
         struct.pack_into("<q", self.map, BUDGET_AT, size)

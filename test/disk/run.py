@@ -32,6 +32,7 @@ from server import client_environment, free_port  # noqa: E402
 USAGE, DAMAGED, IN_USE, DISK, NEWER = 64, 65, 69, 74, 76
 READY_SECONDS = 20
 MIB = 1024 * 1024
+FLIPS_PER_FILE = 40  # of those that a start is tried on
 
 
 class Failed(Exception):
@@ -799,7 +800,8 @@ def no_flip_loses_silently(place):
     small = Small(place)
     outcomes = {}
     for name in small.files:
-        for at in list(sample(small, name, place.step * 8))[::max(1, place.step * 2)]:
+        places = list(sample(small, name, 7))
+        for at in places[::max(1, len(places) // FLIPS_PER_FILE)]:
             trial = small.copy()
             flip(trial / name, at)
             how = small.must_refuse_or_have(trial, f"{name} flipped at {at}")

@@ -77,6 +77,7 @@ static void note(enum event_kind kind, struct sim_call *c, const struct owner *o
     e->now_ms = o->now_ms;
     e->lsn = o->last_lsn;
     e->log = o->log;
+    moves_call_ended(o->log);
     if (o->now_ms > sim.now_ms)
         sim.now_ms = o->now_ms;
 }
@@ -150,8 +151,8 @@ static void finish(struct sim_call *c)
         if (e.code == ERR_PENDING)
             return;
         call->error = e;
-        CHECK(INV_NOT_INVENTED, !failed(e), "a receive on %s could not be finished: error %u", model.queues[c->queue].name,
-            e.code);
+        CHECK(INV_NOT_INVENTED, !failed(e), "a receive on %s could not be finished: error %u",
+            model.queues[c->queue].name, e.code);
         if (c->kind == DO_RECEIVE)
             model_check_messages(c);
     }
@@ -161,6 +162,11 @@ static void finish(struct sim_call *c)
 static void take_event(const struct event *e, bool is_alive)
 {
     struct sim_call *c = e->call;
+    if (e->kind == EVENT_RECORD) {
+        moves_take(e);
+        model_commit(e->lsn, e->log);
+        return;
+    }
     if (e->kind == EVENT_WARM) {
         if (is_alive)
             finish(c);
@@ -168,6 +174,7 @@ static void take_event(const struct event *e, bool is_alive)
     }
     c->decided_ms = e->now_ms;
     c->decided_lsn = e->lsn;
+    c->moved_before = moves_since_last_call(e->log);
     if (e->kind == EVENT_DONE)
         model_decided(c);
     else if (e->kind == EVENT_PARKED)
@@ -193,6 +200,7 @@ void calls_take_inbox(void)
         take_event(&e, true);
     }
     sim.event_count = 0;
+    arena_reset(&sim.details);
 }
 
 void calls_finish_late(bool all)
@@ -213,7 +221,8 @@ void calls_deliver(void)
     model_durable(durable);
     for (int i = 0; i < CALLS_MAX; i++) {
         struct sim_call *c = &sim.calls[i];
-        if (c->state != SIM_HELD || (c->call.wait_lsn >= durable && c->call.wait_lsn != 0 && !MUTANT(reply_before_sync)))
+        if (c->state != SIM_HELD ||
+            (c->call.wait_lsn >= durable && c->call.wait_lsn != 0 && !MUTANT(reply_before_sync)))
             continue;
         if (c->is_gone) {
             drop_reply(c);
@@ -233,8 +242,8 @@ void call_go(struct sim_call *c)
         e = bind_check(call, call->op->in, call->in, false);
     sim.figures.calls++;
     if (failed(e)) {
-        sim_fail(INV_ANSWER, "%.*s was refused before it reached its owner: error %u %.*s", SLICE_ARG(call->op->name), e.code,
-            SLICE_ARG(call->error_message));
+        sim_fail(INV_ANSWER, "%.*s was refused before it reached its owner: error %u %.*s", SLICE_ARG(call->op->name),
+            e.code, SLICE_ARG(call->error_message));
     }
     c->state = SIM_AT_OWNER;
     if (call->op->where == WHERE_FRONT) {
@@ -293,6 +302,7 @@ void calls_forget(void)
         take_event(&e, false);
     }
     sim.event_count = 0;
+    arena_reset(&sim.details);
     for (int i = 0; i < CALLS_MAX; i++)
         if (sim.calls[i].state != SIM_FREE)
             call_end(&sim.calls[i]);

@@ -51,8 +51,8 @@ struct values content_attributes(uint32_t content, struct arena *arena)
 static bool is_same_attribute(const struct pair *a, const struct pair *b)
 {
     const struct sqs_attribute_value *x = a->value, *y = b->value;
-    return slice_equal(a->key, b->key) && slice_equal(x->data_type, y->data_type) && slice_equal(x->string_value, y->string_value) &&
-           slice_equal(x->binary_value, y->binary_value);
+    return slice_equal(a->key, b->key) && slice_equal(x->data_type, y->data_type) &&
+           slice_equal(x->string_value, y->string_value) && slice_equal(x->binary_value, y->binary_value);
 }
 
 bool content_is(uint32_t content, uint32_t size, const struct sqs_message *got, struct arena *arena)

@@ -15,7 +15,8 @@ static void delete_all(uint32_t queue)
     for (uint32_t i = 0; i < HELD_MAX; i++) {
         struct held *h = &sim.held[i];
         struct sim_call *c;
-        if (!h->is_used || h->queue != queue || h->born != q->born || !q->exists || !(c = call_begin(DO_DELETE, OP_sqs_delete_message, queue)))
+        if (!h->is_used || h->queue != queue || h->born != q->born || !q->exists ||
+            !(c = call_begin(DO_DELETE, OP_sqs_delete_message, queue)))
             continue;
         struct sqs_delete_message_in *in = c->call.in;
         in->queue_url = arena_printf(&c->call.arena, "http://localhost:4566/000000000000/%s", q->name);
@@ -41,6 +42,14 @@ static bool drain_queue(uint32_t queue)
         world_flush();
         delete_all(queue);
     }
+}
+
+static uint64_t in_transit(void)
+{
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < model.message_count; i++)
+        count += model_is_away(&model.messages[i]);
+    return count;
 }
 
 static void check_empty(uint32_t queue)
@@ -85,7 +94,7 @@ static void check_space(void)
 
 void drain(void)
 {
-    enum { ROUNDS = 100000 };
+    enum { ROUNDS = 100000, TRANSIT_ROUNDS = 1000 };
     sim.is_draining = true;
     sim.plan.finishes_late = false;
     faulty_disk_set_capacity(UINT64_MAX);
@@ -102,6 +111,11 @@ void drain(void)
             uint64_t ms = model_next_ms(&model.queues[i], sim_server_ms());
             next_ms = ms < next_ms ? ms : next_ms;
         }
+        if (next_ms == UINT64_MAX && in_transit() && round < TRANSIT_ROUNDS) {
+            world_flush_all();
+            world_sleep_us(1000 * 1000); /* what failed is tried again every second */
+            continue;
+        }
         if (next_ms == UINT64_MAX)
             break;
         uint64_t now_ms = sim_server_ms();
@@ -109,6 +123,7 @@ void drain(void)
     }
     for (uint32_t i = 0; i < sim.plan.queue_count; i++)
         check_empty(i);
+    CHECK(INV_MOVED, in_transit() == 0, "%llu messages are on their way for ever", (unsigned long long)in_transit());
     world_stop_cleanly();
     for (uint32_t i = 0; i < sim.plan.queue_count; i++)
         check_empty(i);

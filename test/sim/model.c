@@ -79,8 +79,9 @@ void model_crash(lsn_t last, const lsn_t logs[LOG_COUNT])
         "%s was acknowledged with record %llu, but the newest record after the crash is %llu", model.acked_what,
         (unsigned long long)model.acked_lsn, (unsigned long long)last);
     for (int log = 0; log < LOG_COUNT; log++)
-        CHECK(INV_DURABLE, back.durable[log] <= logs[log], "log %d: record %llu was durable, the newest after the crash is %llu",
-            log, (unsigned long long)back.durable[log], (unsigned long long)logs[log]);
+        CHECK(INV_DURABLE, back.durable[log] <= logs[log],
+            "log %d: record %llu was durable, the newest after the crash is %llu", log,
+            (unsigned long long)back.durable[log], (unsigned long long)logs[log]);
     while (back.mark_count > back.mark_first && back.marks[back.mark_count - 1].lsn > last) {
         size_t end = --back.mark_count ? back.marks[back.mark_count - 1].end : 0;
         while (back.count > end) {
@@ -90,8 +91,9 @@ void model_crash(lsn_t last, const lsn_t logs[LOG_COUNT])
     }
     for (size_t i = back.mark_first; i < back.mark_count; i++) {
         const struct mark *m = &back.marks[i];
-        CHECK(INV_DURABLE, m->lsn <= logs[m->log], "log %u: record %llu is missing although later ones of other logs are there",
-            m->log, (unsigned long long)m->lsn);
+        CHECK(INV_DURABLE, m->lsn <= logs[m->log],
+            "log %u: record %llu is missing although later ones of other logs are there", m->log,
+            (unsigned long long)m->lsn);
     }
     check_held();
 }
@@ -163,7 +165,7 @@ void model_tidy(void)
             continue;
         word kept = 0;
         for (word k = 0; k < q->list_count; k++)
-            if (model.messages[q->list[k]].state == M_LIVE)
+            if (model.messages[q->list[k]].state == M_LIVE || model_is_away(&model.messages[q->list[k]]))
                 q->list[kept++] = q->list[k];
         q->list_count = kept;
         q->dead_count = 0;
@@ -223,6 +225,7 @@ struct model_figures model_figures(const struct model_queue *q, uint64_t now_ms)
     struct model_figures f = { 0 };
     for (word i = 0; i < q->list_count; i++) {
         const struct model_message *m = &model.messages[q->list[i]];
+        f.in_transit += model_is_away(m) && !m->is_orphan;
         if (!message_is_there(m, now_ms))
             continue;
         if (message_is_leased(m, now_ms))

@@ -13,19 +13,35 @@
 
 typedef uint64_t word;
 
-enum message_state { M_NONE, M_LIVE, M_DELETED, M_PURGED, M_EXPIRED, M_GONE };
+enum message_state {
+    M_NONE,
+    M_LIVE,
+    M_DELETED,
+    M_PURGED,
+    M_EXPIRED,
+    M_GONE,    /* with its queue */
+    M_TRANSIT, /* left for another queue, which has not decided */
+    M_ARRIVED, /* taken there, its own queue does not know yet */
+    M_REFUSED, /* the same, refused */
+    M_MOVED,
+};
 
 struct model_message {
     /* words */
     word state;
-    word order;               /* in its queue, rising */
+    word order; /* in its queue, rising */
     word sent_ms;
     word visible_ms;          /* standard: when its own delay ends */
     word lease_ms, leased_ms; /* the lease's end and start; lease_ms 0: never leased or taken back */
     word generation, undone;
     word first_ms;
-    word is_changed;          /* the lease was changed: attempts are void */
-    word id[2], sequence;     /* of the reply */
+    word is_changed;                 /* the lease was changed: attempts are void */
+    word id[2], sequence;            /* of the reply; 0: nobody was told yet */
+    word moved_from;                 /* queue + 1 that it was a dead letter of */
+    word transit_number, transit_to; /* in the channel of its log to that one's; the queue */
+    word is_orphan;                  /* its queue was purged or deleted meanwhile */
+    word was_refused;                /* it came back: received once before the next try */
+    word by_task;                    /* it travels by a move task */
     /* chosen by the client before */
     uint32_t queue, content, size, group, dedup; /* group 0: none; dedup 0: none, UINT32_MAX: by content */
     uint64_t born;
@@ -40,6 +56,9 @@ struct model_attempt {
     word messages[10], generations[10];
 };
 
+enum { TASK_NONE, TASK_RUNNING, TASK_COMPLETED, TASK_CANCELLING, TASK_CANCELLED, TASK_FAILED };
+#define DEDUP_BY_NAME 0x80000000u /* of a dead letter: its id, that of the message it was */
+
 enum { DEDUP_MAX = 1 << 16, ATTEMPTS_MAX = 1 << 12, TAGS = 4 };
 
 struct model_queue {
@@ -50,7 +69,10 @@ struct model_queue {
     word next_order, last_sequence; /* orders go on when a queue is made again: its first message is order_base + 1 */
     word order_base;
     word created_ms;
-    word tags[TAGS]; /* 0: none, else the value */
+    word tags[TAGS];              /* 0: none, else the value */
+    word redrive_to, max_receive; /* queue + 1; 0: no policy */
+    word task_count, task_status, task_to_move, task_moved, task_refused, task_transit,
+        task_destination; /* of the newest task */
     word list_count, dedup_count, attempt_count;
     word dead_count; /* of the list, about */
     /* what words count */
@@ -59,6 +81,7 @@ struct model_queue {
     struct model_attempt *attempts;
     /* fixed */
     bool is_fifo, is_fair;
+    uint16_t log;
     char name[32];
     uint64_t newest_born;
 };
@@ -67,8 +90,9 @@ struct model {
     struct model_queue queues[QUEUES_MAX];
     struct model_message *messages;
     uint32_t message_count, message_max;
-    uint32_t content_count; /* contents ever used: bodies */
-    lsn_t acked_lsn;        /* the highest LSN that a delivered reply stands on */
+    uint32_t content_count;           /* contents ever used: bodies */
+    word marks[LOG_COUNT][LOG_COUNT]; /* the newest number that the second log decided about, of the first log's */
+    lsn_t acked_lsn;                  /* the highest LSN that a delivered reply stands on */
     const char *acked_what;
 };
 extern struct model model;
@@ -89,7 +113,7 @@ bool message_is_there(const struct model_message *m, uint64_t now_ms); /* not ex
 bool message_is_leased(const struct model_message *m, uint64_t now_ms);
 bool message_is_delayed(const struct model_message *m, uint64_t now_ms);
 struct model_figures {
-    uint64_t visible, in_flight, delayed, receivable;
+    uint64_t visible, in_flight, delayed, in_transit, receivable;
 };
 struct model_figures model_figures(const struct model_queue *q, uint64_t now_ms);
 /* When something next changes by time alone; UINT64_MAX: never. */
@@ -103,7 +127,13 @@ void model_undone(struct sim_call *c);
 void model_check_messages(struct sim_call *c);
 void model_delivered(struct sim_call *c);
 
-uint32_t model_new_message(uint32_t queue); /* UINT32_MAX: no room */
+/* moves.c asks and tells decide.c */
+void model_message_dies(struct model_message *m, enum message_state state);
+void model_arrives(const struct model_message *from, uint32_t queue, bool is_dead_letter, uint64_t now_ms);
+bool model_is_due(const struct model_message *m);  /* a receive must move it instead of returning it */
+bool model_is_away(const struct model_message *m); /* on its way to another queue */
+
+uint32_t model_new_message(uint32_t queue);                              /* UINT32_MAX: no room */
 struct model_message *model_find(struct model_queue *q, uint64_t order); /* live or dead; NULL */
 
 #endif

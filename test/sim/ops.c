@@ -132,7 +132,8 @@ static void do_send_batch(uint32_t queue)
     in->entries = (struct values){ .items = entries, .count = c->count, .is_set = true };
     if (c->count == 0)
         return; /* the slot is still free */
-    TRACE("call %llu sends %llu messages from %llu on to queue %llu", c - sim.calls, c->count, c->messages[0].index, queue);
+    TRACE("call %llu sends %llu messages from %llu on to queue %llu", c - sim.calls, c->count, c->messages[0].index,
+        queue);
     call_go(c);
 }
 
@@ -181,8 +182,8 @@ static void receive(uint32_t queue, uint64_t max, uint64_t visibility_s, uint64_
     c->number[1] = visibility_s;
     c->number[2] = wait_s;
     c->number[3] = attempt;
-    TRACE("call %llu receives %llu from queue %llu, visibility %lld wait %lld attempt %llu", c - sim.calls, max, queue, visibility_s,
-        wait_s, attempt);
+    TRACE("call %llu receives %llu from queue %llu, visibility %lld wait %lld attempt %llu", c - sim.calls, max, queue,
+        visibility_s, wait_s, attempt);
     call_go(c);
 }
 
@@ -294,7 +295,8 @@ static void do_visibility(uint32_t queue)
 
 static void do_visibility_batch(uint32_t queue)
 {
-    struct sim_call *c = draw_held(queue) ? call_begin(DO_VISIBILITY_BATCH, OP_sqs_change_message_visibility_batch, queue) : NULL;
+    struct sim_call *c =
+        draw_held(queue) ? call_begin(DO_VISIBILITY_BATCH, OP_sqs_change_message_visibility_batch, queue) : NULL;
     if (!c)
         return;
     struct sqs_change_message_visibility_batch_in *in = c->call.in;
@@ -335,7 +337,9 @@ static void add_number(struct sim_call *c, struct values *map, const char *key, 
 static void draw_attributes(uint64_t number[6])
 {
     number[0] = one_in(2) ? 0 : below(one_in(10) ? 900 : 10);
-    number[1] = one_in(4) ? prng_between(&sim.random, 60, 600) : one_in(2) ? 345600 : prng_between(&sim.random, 600, 40000);
+    number[1] = one_in(4)   ? prng_between(&sim.random, 60, 600)
+                : one_in(2) ? 345600
+                            : prng_between(&sim.random, 600, 40000);
     number[2] = one_in(3) ? 30 : below(60);
     number[3] = one_in(2) ? 0 : below(21);
     number[4] = below(2);
@@ -352,7 +356,8 @@ void ops_create_queue(uint32_t queue, bool is_random)
     in->queue_name = slice_str(q->name);
     draw_attributes(c->number);
     if (q->exists && !is_random) {
-        const uint64_t same[] = { q->delay_s, q->retention_s, q->visibility_s, q->wait_s, q->content_dedup, q->group_scope };
+        const uint64_t same[] = { q->delay_s, q->retention_s, q->visibility_s, q->wait_s, q->content_dedup,
+            q->group_scope };
         memcpy(c->number, same, sizeof(same));
     }
     add_number(c, &in->attributes, "DelaySeconds", c->number[0]);
@@ -364,8 +369,8 @@ void ops_create_queue(uint32_t queue, bool is_random)
         add_pair(c, &in->attributes, "ContentBasedDeduplication", c->number[4] ? SLICE("true") : SLICE("false"));
         add_pair(c, &in->attributes, "DeduplicationScope", c->number[5] ? SLICE("messageGroup") : SLICE("queue"));
     }
-    TRACE("call %llu creates queue %llu, delay %llu retention %llu visibility %llu wait %llu", c - sim.calls, queue, c->number[0],
-        c->number[1], c->number[2], c->number[3]);
+    TRACE("call %llu creates queue %llu, delay %llu retention %llu visibility %llu wait %llu", c - sim.calls, queue,
+        c->number[0], c->number[1], c->number[2], c->number[3]);
     call_go(c);
 }
 
@@ -423,8 +428,8 @@ static void do_set_attributes(uint32_t queue)
     }
     in->attributes.is_set = true;
     c->count = (uint32_t)in->attributes.count;
-    TRACE("call %llu changes queue %llu: delay %lld retention %lld visibility %lld wait %lld", c - sim.calls, queue, c->number[0],
-        c->number[1], c->number[2], c->number[3]);
+    TRACE("call %llu changes queue %llu: delay %lld retention %lld visibility %lld wait %lld", c - sim.calls, queue,
+        c->number[0], c->number[1], c->number[2], c->number[3]);
     call_go(c);
 }
 
@@ -476,6 +481,85 @@ static void do_tag(uint32_t queue)
     call_go(c);
 }
 
+/* ---- dead letters and move tasks: only towards queues of a higher number, so that nothing goes round in circles ------------ */
+
+static struct slice arn_of(struct sim_call *c, uint32_t queue)
+{
+    return arena_printf(&c->call.arena, "arn:aws:sqs:us-east-1:000000000000:%s", model.queues[queue].name);
+}
+
+/* Another queue of the same type; UINT32_MAX: none. */
+static uint32_t draw_target(uint32_t queue)
+{
+    uint32_t from = queue + 1 + (uint32_t)below(3);
+    for (uint32_t i = from; i < sim.plan.queue_count; i++)
+        if (model.queues[i].is_fifo == model.queues[queue].is_fifo && model.queues[i].exists)
+            return i;
+    return UINT32_MAX;
+}
+
+static void do_redrive_policy(uint32_t queue)
+{
+    uint32_t target = draw_target(queue);
+    bool is_away = target == UINT32_MAX || one_in(8);
+    struct sim_call *c = call_begin(DO_REDRIVE_POLICY, OP_sqs_set_queue_attributes, queue);
+    if (!c)
+        return;
+    struct sqs_set_queue_attributes_in *in = c->call.in;
+    in->queue_url = url_of(c);
+    c->number[0] = is_away ? 0 : target + 1;
+    c->number[1] = 1 + below(4);
+    struct slice policy =
+        is_away ? SLICE("")
+                : arena_printf(&c->call.arena, "{\"deadLetterTargetArn\":\"%.*s\",\"maxReceiveCount\":%llu}",
+                      SLICE_ARG(arn_of(c, target)), (unsigned long long)c->number[1]);
+    add_pair(c, &in->attributes, "RedrivePolicy", policy);
+    TRACE("call %llu: dead letters of queue %llu go to %lld after %llu receives", c - sim.calls, queue,
+        (int64_t)c->number[0] - 1, c->number[1]);
+    call_go(c);
+}
+
+static void do_start_task(uint32_t queue)
+{
+    struct sim_call *c = call_begin(DO_START_TASK, OP_sqs_start_message_move_task, queue);
+    if (!c)
+        return;
+    struct sqs_start_message_move_task_in *in = c->call.in;
+    in->source_arn = arn_of(c, queue);
+    if (!one_in(3)) {
+        uint32_t target = (uint32_t)below(sim.plan.queue_count);
+        c->number[0] = target + 1;
+        in->destination_arn = arn_of(c, target);
+    }
+    if (one_in(3))
+        in->max_per_second = 1 + (int64_t)below(50);
+    TRACE("call %llu starts a move task from queue %llu to %lld", c - sim.calls, queue, (int64_t)c->number[0] - 1);
+    call_go(c);
+}
+
+static void do_cancel_task(uint32_t queue)
+{
+    const struct task_handle_kept *kept = &sim.tasks[queue];
+    struct sim_call *c = kept->size ? call_begin(DO_CANCEL_TASK, OP_sqs_cancel_message_move_task, queue) : NULL;
+    if (!c)
+        return;
+    struct sqs_cancel_message_move_task_in *in = c->call.in;
+    in->task_handle = arena_copy(&c->call.arena, slice_of(kept->text, kept->size));
+    c->messages[0].born = kept->born;
+    c->number[0] = kept->number;
+    TRACE("call %llu cancels task %llu of queue %llu", c - sim.calls, kept->number, queue);
+    call_go(c);
+}
+
+static void do_list_tasks(uint32_t queue)
+{
+    struct sim_call *c = call_begin(DO_LIST_TASKS, OP_sqs_list_message_move_tasks, queue);
+    if (!c)
+        return;
+    ((struct sqs_list_message_move_tasks_in *)c->call.in)->source_arn = arn_of(c, queue);
+    call_go(c);
+}
+
 /* ---- which ------------------------------------------------------------------------------------------------------------------------- */
 
 void ops_start_random(void)
@@ -495,6 +579,10 @@ void ops_start_random(void)
         [DO_GET_ATTRIBUTES] = ops_get_attributes,
         [DO_LIST] = do_list,
         [DO_TAG] = do_tag,
+        [DO_REDRIVE_POLICY] = do_redrive_policy,
+        [DO_START_TASK] = do_start_task,
+        [DO_CANCEL_TASK] = do_cancel_task,
+        [DO_LIST_TASKS] = do_list_tasks,
     };
     uint64_t total = 0;
     for (int i = 0; i < DO_COUNT; i++)

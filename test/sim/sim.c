@@ -65,9 +65,24 @@ static uint32_t draw_rate(uint32_t high) /* often none */
 
 static void draw_plan(struct plan *p)
 {
-    static const uint32_t usual[DO_COUNT] = { [DO_SEND] = 30, [DO_SEND_BATCH] = 8, [DO_RECEIVE] = 30, [DO_DELETE] = 25,
-        [DO_DELETE_BATCH] = 6, [DO_VISIBILITY] = 8, [DO_VISIBILITY_BATCH] = 3, [DO_PURGE] = 1, [DO_CREATE] = 2,
-        [DO_DELETE_QUEUE] = 2, [DO_SET_ATTRIBUTES] = 2, [DO_GET_ATTRIBUTES] = 4, [DO_LIST] = 1, [DO_TAG] = 1, [DO_MOVE_TASK] = 1 };
+    static const uint32_t usual[DO_COUNT] = { [DO_SEND] = 30,
+        [DO_SEND_BATCH] = 8,
+        [DO_RECEIVE] = 30,
+        [DO_DELETE] = 25,
+        [DO_DELETE_BATCH] = 6,
+        [DO_VISIBILITY] = 8,
+        [DO_VISIBILITY_BATCH] = 3,
+        [DO_PURGE] = 1,
+        [DO_CREATE] = 2,
+        [DO_DELETE_QUEUE] = 2,
+        [DO_SET_ATTRIBUTES] = 2,
+        [DO_GET_ATTRIBUTES] = 4,
+        [DO_LIST] = 1,
+        [DO_TAG] = 1,
+        [DO_REDRIVE_POLICY] = 2,
+        [DO_START_TASK] = 2,
+        [DO_CANCEL_TASK] = 1,
+        [DO_LIST_TASKS] = 1 };
     *p = (struct plan){ .queue_count = draw(2, QUEUES_MAX), .body_max = prng_one_in(&sim.random, 2) ? 200 : 2000 };
     for (int i = 0; i < DO_COUNT; i++) {
         static const uint32_t shares[] = { 0, 1, 2, 2, 2, 6 };
@@ -195,8 +210,8 @@ static void one_step(void)
     const struct {
         uint32_t weight;
         void (*run)(void);
-    } rows[] = { { 100, ops_start_random }, { p->flush, world_flush }, { p->work, world_work }, { p->clock, pass_time }, { p->leap, leap },
-        { p->wall_jump, jump_wall }, { p->vanish, calls_vanish } };
+    } rows[] = { { 100, ops_start_random }, { p->flush, world_flush }, { p->work, world_work }, { p->clock, pass_time },
+        { p->leap, leap }, { p->wall_jump, jump_wall }, { p->vanish, calls_vanish } };
     uint64_t total = 0;
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
         total += rows[i].weight;
@@ -220,6 +235,7 @@ static void name_queues(void)
         q->is_fifo = (i + kinds) % 2 == 0;
         q->is_fair = !q->is_fifo && (i + kinds) % 3 == 0;
         snprintf(q->name, sizeof(q->name), "q%u%s", i, q->is_fifo ? ".fifo" : "");
+        q->log = owner_log_of(SLICE("000000000000"), SLICE("us-east-1"), slice_str(q->name));
     }
 }
 
@@ -227,8 +243,10 @@ static void sim_clear(uint64_t seed, uint32_t steps)
 {
     struct sim_call *calls = sim.calls;
     struct event *events = sim.events;
-    struct arena arena = sim.arena;
-    sim = (struct sim){ .seed = seed, .steps = steps, .calls = calls, .events = events, .arena = arena };
+    struct arena arena = sim.arena, details = sim.details;
+    sim = (struct sim){
+        .seed = seed, .steps = steps, .calls = calls, .events = events, .arena = arena, .details = details
+    };
     for (int i = 0; i < CALLS_MAX; i++)
         calls[i].state = SIM_FREE;
     sim.random = prng_of(seed);
@@ -295,8 +313,8 @@ static void add_figures(uint64_t *total)
 
 static void print_figures(const uint64_t *total)
 {
-    static const char *const names[] = { "calls", "received", "crashes", "starts", "snapshots", "relocated", "recycled", "parked",
-        "undone", "duplicates", "flips", "disk errors", "fatal", "moved", "cold" };
+    static const char *const names[] = { "calls", "received", "crashes", "starts", "snapshots", "relocated", "recycled",
+        "parked", "undone", "duplicates", "flips", "disk errors", "fatal", "moved", "cold" };
     static_assert(ARRAY_COUNT(names) == sizeof(sim.figures) / sizeof(uint64_t), "one name a figure");
     for (size_t i = 0; i < ARRAY_COUNT(names); i++)
         printf("%s%s %llu", i ? ", " : "", names[i], (unsigned long long)total[i]);
@@ -308,7 +326,8 @@ static bool run_one(const struct options *o, uint64_t seed)
     bool is_good = sim_run_seed(seed, o->steps);
     uint64_t history = sim.history;
     if (o->is_verbose)
-        printf("seed %llu: %s, history %016llx\n", (unsigned long long)seed, is_good ? "good" : "FAILED", (unsigned long long)history);
+        printf("seed %llu: %s, history %016llx\n", (unsigned long long)seed, is_good ? "good" : "FAILED",
+            (unsigned long long)history);
     if (is_good && o->checks_repeat) {
         sim_run_seed(seed, o->steps);
         if (sim.history != history) {
@@ -332,7 +351,8 @@ static int run(const struct options *o)
     double seconds = (double)(to.tv_sec - from.tv_sec) + 1e-9 * (double)(to.tv_nsec - from.tv_nsec);
     double steps = (double)done * o->steps * (o->checks_repeat ? 2 : 1);
     print_figures(total);
-    printf("%llu seeds, %.0f steps, %.0f steps/s\n", (unsigned long long)done, steps, seconds > 0 ? steps / seconds : 0);
+    printf(
+        "%llu seeds, %.0f steps, %.0f steps/s\n", (unsigned long long)done, steps, seconds > 0 ? steps / seconds : 0);
     printf("%llu passed, %llu failed\n", (unsigned long long)(done - bad), (unsigned long long)bad);
     return bad ? 1 : 0;
 }
@@ -396,6 +416,7 @@ int main(int count, char **words)
     sim.events = calloc(EVENTS_MAX, sizeof(*sim.events));
     ASSERT(sim.calls && sim.events);
     arena_init(&sim.arena, 64 * MIB);
+    arena_init(&sim.details, 64 * MIB);
     gateway_register();
     sqs_register();
     int code = run(&o);
@@ -403,6 +424,7 @@ int main(int count, char **words)
         if (sim.calls[i].call.arena.limit_bytes)
             arena_deinit(&sim.calls[i].call.arena);
     arena_deinit(&sim.arena);
+    arena_deinit(&sim.details);
     free(sim.calls);
     free(sim.events);
     return code;

@@ -31,23 +31,23 @@ enum {
 /* ---- numbered invariants: doc/testing.md says what they mean ---------------------------------------------------------- */
 
 enum invariant {
-    INV_KEPT = 1,       /* an acknowledged send is received unless deleted, expired, purged or moved */
-    INV_NOT_INVENTED,   /* nothing is received that was not sent, byte for byte */
-    INV_DELETED,        /* an acknowledged delete never comes back */
-    INV_LEASE,          /* no second delivery while a lease lasts; delays */
-    INV_FIFO_ORDER,     /* order within a group, group lock */
-    INV_DEDUP,          /* deduplication window exact */
-    INV_COUNTS,         /* receive counts and times exact */
-    INV_FIGURES,        /* Approximate* equal the audit */
-    INV_ANSWER,         /* the answer or error the state calls for, and no other */
-    INV_WAKE,           /* no long poll sleeps beside a message it could have, or past its deadline */
-    INV_DURABLE,        /* what was durable or acknowledged is there after a crash, nothing between is missing */
-    INV_REPLAY,         /* live state = snapshot + tail = full replay */
-    INV_START,          /* a start succeeds after every crash; damage is refused or without effect */
-    INV_SPACE,          /* files follow live data */
-    INV_MOVED,          /* dead letters: moved when due, found where they went, counted once */
-    INV_REPEAT,         /* one seed, one history */
-    INV_CRASHED,        /* the server under test aborted */
+    INV_KEPT = 1,     /* an acknowledged send is received unless deleted, expired, purged or moved */
+    INV_NOT_INVENTED, /* nothing is received that was not sent, byte for byte */
+    INV_DELETED,      /* an acknowledged delete never comes back */
+    INV_LEASE,        /* no second delivery while a lease lasts; delays */
+    INV_FIFO_ORDER,   /* order within a group, group lock */
+    INV_DEDUP,        /* deduplication window exact */
+    INV_COUNTS,       /* receive counts and times exact */
+    INV_FIGURES,      /* Approximate* equal the audit */
+    INV_ANSWER,       /* the answer or error the state calls for, and no other */
+    INV_WAKE,         /* no long poll sleeps beside a message it could have, or past its deadline */
+    INV_DURABLE,      /* what was durable or acknowledged is there after a crash, nothing between is missing */
+    INV_REPLAY,       /* live state = snapshot + tail = full replay */
+    INV_START,        /* a start succeeds after every crash; damage is refused or without effect */
+    INV_SPACE,        /* files follow live data */
+    INV_MOVED,        /* dead letters: moved when due, found where they went, counted once */
+    INV_REPEAT,       /* one seed, one history */
+    INV_CRASHED,      /* the server under test aborted */
 };
 
 /* ---- one seed's plan: what this history is like (swarm testing: every seed leaves something out) ------------------------ */
@@ -67,7 +67,10 @@ enum op_kind {
     DO_GET_ATTRIBUTES,
     DO_LIST,
     DO_TAG,
-    DO_MOVE_TASK,
+    DO_REDRIVE_POLICY,
+    DO_START_TASK,
+    DO_CANCEL_TASK,
+    DO_LIST_TASKS,
     DO_COUNT
 };
 
@@ -75,7 +78,7 @@ struct plan {
     uint32_t queue_count;
     uint32_t weight[DO_COUNT];
     uint32_t body_max, big_one_in, huge_one_in;
-    uint32_t flush, work, clock, leap, wall_jump, vanish;       /* weights of the scheduler's other choices */
+    uint32_t flush, work, clock, leap, wall_jump, vanish;           /* weights of the scheduler's other choices */
     uint32_t crash, restart, compare, disk_full, fail, flip, press; /* rare ones: in ten thousand steps */
     uint32_t step_us_max, cold_one_in;
     bool finishes_late; /* replies are built some steps after they were decided, as by another thread */
@@ -86,7 +89,7 @@ struct plan {
 
 enum sim_call_state { SIM_FREE, SIM_AT_OWNER, SIM_PARKED, SIM_DECIDED, SIM_HELD, SIM_CANCELLED, SIM_UNDOING };
 
-struct sim_message { /* one message of a request: what the client meant */
+struct sim_message {           /* one message of a request: what the client meant */
     uint32_t index;            /* the model's: that it would become, or that it is about */
     uint64_t born, generation; /* of the delivery it is about */
     uint64_t argument;         /* delay, visibility */
@@ -104,6 +107,7 @@ struct sim_call {
     uint32_t count;
     struct sim_message messages[10];
     uint64_t number[8];
+    uint32_t moved_before; /* messages that left this log's queues in the same task */
     /* what the model saw of a receive */
     uint32_t got_count;
     uint32_t got[10];
@@ -112,10 +116,13 @@ struct sim_call {
 };
 
 /* What happened to calls at their owners, in order; the model follows it. */
-enum event_kind { EVENT_PARKED, EVENT_DONE, EVENT_UNDONE, EVENT_WARM, EVENT_CANCELLED };
+enum event_kind { EVENT_PARKED, EVENT_DONE, EVENT_UNDONE, EVENT_WARM, EVENT_CANCELLED, EVENT_RECORD };
 struct event {
     enum event_kind kind;
-    struct sim_call *call;
+    struct sim_call *call; /* NULL: a record of what crosses queues */
+    const void *detail;    /* of a record: moves.c's */
+    uint16_t type;
+    uint64_t object;
     uint64_t now_ms;
     lsn_t lsn;
     uint16_t log;
@@ -138,16 +145,22 @@ struct sim {
     struct plan plan;
     struct store *store;
     bool is_open, is_draining, is_stopping;
-    bool is_working;        /* the store is at its background work */
-    uint64_t now_ms;        /* the highest server time seen */
+    bool is_working;               /* the store is at its background work */
+    uint64_t now_ms;               /* the highest server time seen */
     lsn_t flushed, flushed_before; /* newest record at the last flush, and at the one before */
     uint64_t excused_ms;    /* until then a long poll may sleep: one that was woken for it was refused by the disk */
     uint64_t history;       /* digest of everything that happened */
     struct arena arena;     /* of opening */
     struct sim_call *calls; /* CALLS_MAX */
     struct event *events;   /* EVENTS_MAX */
+    struct arena details;   /* of the events that are not yet taken */
     uint32_t event_count;
     struct held held[HELD_MAX];
+    struct task_handle_kept {
+        char text[512];
+        size_t size;
+        uint64_t born, number;
+    } tasks[QUEUES_MAX]; /* the newest one clients know */
     uint32_t held_count;
     bool is_full;           /* the disk has been given a bound */
     bool may_fail;          /* a fault is armed: errors of the disk are expected */
@@ -160,8 +173,8 @@ struct sim {
 extern struct sim sim;
 
 void world_explain(uint32_t queue, uint64_t now_ms); /* prints model and server side by side */
-bool sim_run_seed(uint64_t seed, uint32_t steps); /* world.c; false: it failed, and was reported */
-uint64_t sim_server_ms(void);                     /* clock_ms, remembered as the highest */
+bool sim_run_seed(uint64_t seed, uint32_t steps);    /* world.c; false: it failed, and was reported */
+uint64_t sim_server_ms(void);                        /* clock_ms, remembered as the highest */
 /* A slot for a new call with its input shape cleared in call.in; NULL: all are taken. */
 struct sim_call *call_begin(enum op_kind kind, enum sqs_op op, uint32_t queue);
 /* Routes and submits it, and everything that follows at once. */
@@ -175,6 +188,12 @@ void calls_forget(void); /* a crash: nobody hears anything */
 uint32_t calls_parked(uint32_t queue);
 bool calls_have_room(void);
 uint64_t calls_first_deadline(void); /* of long polls; UINT64_MAX: none */
+
+/* moves.c: dead letters and move tasks, as their records tell of them */
+struct error moves_apply(void *state, const struct record *r); /* in the place of the service's apply */
+void moves_take(const struct event *e);
+void moves_call_ended(uint16_t log); /* what was appended until here came from a call */
+uint32_t moves_since_last_call(uint16_t log);
 
 /* ops.c */
 void ops_start_random(void);

@@ -65,12 +65,12 @@ static void capture_and_go_on(void *state, struct snapshot_writer *w)
 static struct error try_open(struct slice *ret_sentence)
 {
     static struct service *const services[] = { &sqs_service };
-    const struct store_options options = { .dir = DATA_DIR,
-        .segment_bytes = 4 * MIB,
-        .snapshot_bytes = SNAPSHOT_BYTES,
-        .fatal = on_fatal };
+    const struct store_options options = {
+        .dir = DATA_DIR, .segment_bytes = 4 * MIB, .snapshot_bytes = SNAPSHOT_BYTES, .fatal = on_fatal
+    };
     arena_reset(&sim.arena);
     sqs_service.capture = capture_and_go_on;
+    sqs_service.apply = moves_apply;
     struct error e = owners_open(&options, services, 1, &sim.arena, &sim.store, ret_sentence);
     if (failed(e))
         return e;
@@ -108,8 +108,8 @@ static void open_with_accidents(void)
             faulty_disk_fail_sync((uint32_t)prng_below(&sim.random, 4));
         struct error e = try_open(&sentence);
         TRACE("a start that is hit: error %llu", e.code);
-        CHECK(INV_START, !failed(e) || e.code == ERR_IO || (e.code == ERR_FULL && sim.is_full), "a start with a failing disk was refused with error %u: %.*s", e.code,
-            SLICE_ARG(sentence));
+        CHECK(INV_START, !failed(e) || e.code == ERR_IO || (e.code == ERR_FULL && sim.is_full),
+            "a start with a failing disk was refused with error %u: %.*s", e.code, SLICE_ARG(sentence));
         if (!failed(e))
             owners_abandon();
         sim.is_open = false;
@@ -149,7 +149,7 @@ void world_flush(void)
 }
 
 /* What a flush lets happen may append again: messages that clients who left give back. */
-static void flush_all(void)
+void world_flush_all(void)
 {
     do
         world_flush();
@@ -204,12 +204,12 @@ void world_press(void)
 {
     TRACE("space is wanted");
     ops_purge((uint32_t)prng_below(&sim.random, sim.plan.queue_count));
-    flush_all();
+    world_flush_all();
     store_snapshot_now(sim.store);
     for (int i = 0; i < 20; i++)
         store_step(sim.store);
     calls_take_inbox();
-    flush_all();
+    world_flush_all();
 }
 
 void world_after_fatal(void)
@@ -225,13 +225,13 @@ void world_stop_cleanly(void)
     owners_end_waits();
     calls_take_inbox();
     calls_finish_late(true);
-    flush_all();
+    world_flush_all();
     sim.is_stopping = false;
     note_figures();
     owners_close(prng_one_in(&sim.random, 4) ? false : true);
     sim.is_open = false;
-    CHECK(INV_DURABLE, faulty_disk_open_handles() == 0, "a clean stop left %zu files open, %s", faulty_disk_open_handles(),
-        faulty_disk_open_name());
+    CHECK(INV_DURABLE, faulty_disk_open_handles() == 0, "a clean stop left %zu files open, %s",
+        faulty_disk_open_handles(), faulty_disk_open_name());
     faulty_disk_crash(CRASH_POWER);
     calls_forget();
     world_open();
@@ -322,7 +322,7 @@ void world_compare(void)
     uint64_t at_ms = sim_server_ms() + prng_below(&sim.random, 3600 * 1000);
     bool is_full_replay = !sim.has_lost_segments && prng_one_in(&sim.random, 2);
     TRACE("compare with a replay, full %llu, at %llu", is_full_replay, at_ms);
-    flush_all();
+    world_flush_all();
     stop_hearing();
     digest_at(at_ms, live);
     abandon_quietly(CRASH_PROCESS);
@@ -414,11 +414,13 @@ static void flip_one(uint64_t at_ms, const uint8_t sound[32], bool is_sealed, ls
         TRACE("bit %llu of byte %llu flipped: error %llu", bit, offset, code);
         sim.figures.flips++;
         if (is_open) {
-            CHECK(INV_START, newest >= must_be_there, "byte %llu of %s was damaged, and the start went on without record %llu",
-                (unsigned long long)offset, chosen.path, (unsigned long long)must_be_there);
+            CHECK(INV_START, newest >= must_be_there,
+                "byte %llu of %s was damaged, and the start went on without record %llu", (unsigned long long)offset,
+                chosen.path, (unsigned long long)must_be_there);
             digest_at(at_ms, damaged);
             CHECK(INV_START, !is_sealed || memcmp(sound, damaged, 32) == 0,
-                "byte %llu of %s was damaged, and the start went on with another state", (unsigned long long)offset, chosen.path);
+                "byte %llu of %s was damaged, and the start went on with another state", (unsigned long long)offset,
+                chosen.path);
             owners_abandon();
             sim.is_open = false;
         }
@@ -433,7 +435,7 @@ void world_flip(void)
     lsn_t logs[LOG_COUNT];
     uint64_t at_ms = sim_server_ms();
     bool is_sealed = prng_one_in(&sim.random, 2);
-    flush_all();
+    world_flush_all();
     stop_hearing();
     lsn_t must_be_there = is_sealed ? newest_record(logs) : sim.flushed_before;
     digest_at(at_ms, sound);

@@ -1,4 +1,5 @@
 /* channel.c: what outboxes and inboxes hold, and the records that change them (channel.h). */
+#include "base/mutant.h"
 #include "service/sqs/channel.h"
 #include "service/sqs/apply.h"
 #include "service/sqs/memory.h"
@@ -340,7 +341,7 @@ static void settle(struct sqs_state *s, const struct channel_entry *e, bool is_r
     struct queue *q = sqs_queue_find_uid(s, e->uid);
     if (q && !e->is_orphan)
         q->in_transit--;
-    if (is_refused && q && !e->is_orphan)
+    if (is_refused && q && !e->is_orphan && !MUTANT(refused_is_lost))
         put_back(q, e, time_ms);
     else
         store_live_drop(s->owner->store, e->lsn, 1);

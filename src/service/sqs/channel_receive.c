@@ -1,4 +1,5 @@
 /* channel_receive.c: the destination's side of a channel: each message is taken or refused, once (channel.h). */
+#include "base/mutant.h"
 #include "service/sqs/channel.h"
 #include "service/sqs/state.h"
 
@@ -140,7 +141,7 @@ static struct error receive(struct delivery *d)
 {
     const struct transfer *t = d->transfer;
     const struct inbox *inbox = d->s->channels.in[t->from];
-    uint64_t mark = inbox ? inbox->mark : 0, last = t->base + t->count - 1;
+    uint64_t mark = inbox && !MUTANT(arrival_not_remembered) ? inbox->mark : 0, last = t->base + t->count - 1;
     ASSERT(!inbox || t->base >= inbox->base); /* the source forgets first, and durably */
     for (uint64_t number = t->base; inbox && number <= mark; number++)
         if (channel_bit(inbox->refused, number - inbox->base))

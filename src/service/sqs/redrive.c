@@ -1,3 +1,4 @@
+#include "base/mutant.h"
 #include "service/sqs/redrive.h"
 #include "service/sqs/catalog.h"
 #include "service/sqs/channel.h"
@@ -54,7 +55,7 @@ enum redrive_choice sqs_redrive_choose(struct redrive *r, uint32_t entry)
 {
     const struct flight *e = flights_get(&r->q->flights, entry);
     const struct sqs_redrive *rule = &r->q->config->redrive;
-    if (!rule->is_set || flight_count(e) < rule->max_receive_count)
+    if (!rule->is_set || flight_count(e) + (MUTANT(redrive_too_early) ? 1 : 0) < rule->max_receive_count)
         return REDRIVE_STAYS;
     if (e->flags & FLIGHT_REFUSED) /* it came back: received once before the next try */
         return REDRIVE_STAYS;
