@@ -152,16 +152,16 @@ build_and_sim() { build; sim; }
 
 all() {
     check
-    clang
-    asan
-    tsan
     sim
+    model
     golden
     hostile
     server
     crash_quick
     disk --step 31
     clients_quick
+    clang
+    asan
 }
 
 word=${1:-all}
