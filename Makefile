@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 binary := build/release/millrace
 run_tests := JOBS=$(JOBS) tools/test.sh
 
-.PHONY: mutants run build install deps deps-test test check unit clang asan tsan tidy sim mutants crash power-loss disk hostile clients quick-clients fuzz arm64 \
+.PHONY: sim-nightly run build install deps deps-test test check unit clang asan tsan tidy sim mutants crash power-loss disk hostile clients quick-clients fuzz arm64 \
 	bench bench-full clean help
 
 run: build            ## install what is missing, build, start on loopback
@@ -40,9 +40,9 @@ tidy: deps-test       ## clang-tidy over src/
 	@$(run_tests) tidy
 sim: deps-test        ## the simulator: make sim [SEED=n] [SEEDS=n] [STEPS=n]
 	@$(run_tests) build_and_sim
+sim-nightly: deps-test build ## ten thousand seeds of ten thousand steps: about half an hour
+	@$(run_tests) sim_nightly
 mutants: deps-test    ## each guarantee is taken away once; the simulator must notice
-	@$(run_tests) mutants
-mutants: deps-test    ## each guarantee taken away once: the simulator must notice
 	@$(run_tests) mutants
 hostile: deps-test build ## hostile clients against the program
 	@$(run_tests) hostile

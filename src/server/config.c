@@ -120,12 +120,20 @@ static struct error set_text(
     return OK;
 }
 
+static bool has_control_bytes(struct slice s)
+{
+    for (size_t at = 0; at < s.size; at++)
+        if (((unsigned char)s.data[at] < 0x20 && s.data[at] != '\t') || s.data[at] == 0x7f)
+            return true;
+    return false;
+}
+
 static struct error set_option(struct config *config, const struct option_row *row, struct slice value, struct arena *a,
     struct slice *ret_sentence)
 {
     void *field = (char *)config + row->offset;
-    if (value.size && memchr(value.data, 0, value.size))
-        return complain(a, ret_sentence, "%s: the value holds a byte 0", row->name);
+    if (has_control_bytes(value))
+        return complain(a, ret_sentence, "%s: the value holds a control character", row->name);
     switch (row->kind) {
     case OPTION_TEXT:
         return set_text(field, value, row, a, ret_sentence);

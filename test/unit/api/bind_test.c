@@ -497,8 +497,11 @@ static void copies_own_their_bytes(void **state)
     memcpy(text, json, sizeof json);
     assert_int_equal(bind_json_decode(&other, &test_all_shape, slice_of(text, sizeof json - 1), &v).code, 0);
     struct slice before = shown(&v);
-    arena_init(&arena, MIB);
+    arena_init_sized(&arena, MIB, shape_copy_bytes(&test_all_shape, &v));
+    size_t bytes_before = arena.used_bytes;
     const struct test_all *copy = shape_copy(&test_all_shape, &v, &arena);
+    assert_int_equal(arena.used_bytes, bytes_before); /* it fits, */
+    assert_ptr_equal(arena.at, arena.end);            /* exactly */
     memset(text, 'x', sizeof text);
     memset(&v, 0x55, sizeof v);
     arena_deinit(&other.arena);

@@ -76,6 +76,30 @@ static void test_reset_keeps_one_small_block(void **state)
     arena_deinit(&a);
 }
 
+static void test_a_sized_first_block(void **state)
+{
+    struct arena a;
+    arena_init_sized(&a, 64 * MIB, 100);
+    size_t first = a.used_bytes;
+    assert_in_range(first, 112, 160); /* rounded up, and a header */
+    char *at = arena_alloc(&a, 50);
+    arena_alloc(&a, 48);
+    assert_int_equal(a.used_bytes, first);
+    arena_alloc(&a, 1); /* grows from what there is, not from a whole block */
+    assert_in_range(a.used_bytes, 2 * first, 3 * first);
+    for (int i = 0; i < 1000; i++)
+        memset(arena_alloc(&a, 100), i, 100);
+    memset(at, 1, 50);
+    arena_reset(&a); /* too small to be worth keeping */
+    assert_int_equal(a.used_bytes, 0);
+    arena_alloc(&a, 1);
+    assert_int_equal(a.used_bytes, ARENA_BLOCK_BYTES);
+    arena_deinit(&a);
+    arena_init_sized(&a, MIB, 0);
+    assert_non_null(arena_alloc(&a, 0));
+    arena_deinit(&a);
+}
+
 static void test_a_large_value_leaves_the_block_in_use(void **state)
 {
     struct arena a;
@@ -180,6 +204,7 @@ int main(void)
         cmocka_unit_test(test_nothing_has_an_address),
         cmocka_unit_test(test_zero_and_copy),
         cmocka_unit_test(test_reset_keeps_one_small_block),
+        cmocka_unit_test(test_a_sized_first_block),
         cmocka_unit_test(test_a_large_value_leaves_the_block_in_use),
         cmocka_unit_test(test_few_blocks_for_many_values),
         cmocka_unit_test(test_room),

@@ -164,6 +164,7 @@ static void test_refused_files(void **state)
         { "\n\nthreads = x", "config line 3: threads: \"x\" is not a whole number from 0 to 64" },
         { "insecure-dev-anywhere =\n", "config line 1: insecure-dev-anywhere: \"\" is neither true nor false" },
         { "data-dir =\n", "config line 1: data-dir needs a value" },
+        { "listen = a,\r,b\n", "config line 1: listen: the value holds a control character" },
     };
     for (size_t i = 0; i < ARRAY_COUNT(files); i++) {
         write_file(files[i].text);
@@ -174,7 +175,7 @@ static void test_refused_files(void **state)
     static const char with_nul[] = "data-dir = a\0b\n";
     struct config into = { 0 };
     expect_refusal(config_parse_file(slice_of(with_nul, sizeof(with_nul) - 1), &arena, &into, &sentence),
-        "config line 1: data-dir: the value holds a byte 0");
+        "config line 1: data-dir: the value holds a control character");
     expect_refusal(LOAD("--config", "/nonexistent/file"), "config: cannot open \"/nonexistent/file\"");
     FILE *f = fopen(file_path, "w");
     for (int i = 0; i < 64 * 1024; i++)
