@@ -123,7 +123,6 @@ clients_quick() { section "real clients (quick set)" python3 test/clients/run.py
 asan() {
     section "build (address and undefined behaviour sanitizers)" build_preset asan
     section "unit tests (address and undefined behaviour sanitizers)" run_ctest asan
-    section "simulator (address and undefined behaviour sanitizers)" run_sim asan 100 1000
 }
 
 tsan() {
