@@ -5,7 +5,7 @@
 set -euo pipefail
 
 build=(gcc cmake ninja-build make pkg-config libssl-dev libc6-dev)
-tests=("${build[@]}" libcmocka-dev clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 python3 python3-venv openssl curl)
+tests=("${build[@]}" libcmocka-dev clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 python3 python3-venv openssl curl faketime)
 arm64=("${build[@]}" gcc-aarch64-linux-gnu libc6-dev:arm64 libssl-dev:arm64 libcmocka-dev:arm64 qemu-user-static)
 
 case "${1:-build}" in

@@ -243,16 +243,15 @@ static void view_segment(struct viewer *v, size_t index, struct walk_end *end)
     struct error e = segment_walk(v->s, &g, seal.at, view_frame, v, end);
     bool is_cut = !v->describe && !seal.is_known && has_marks(v, &g, end->position);
     sys->file.close(g.file);
-    uint64_t start = number * v->s->span + SEGMENT_HEADER_BYTES;
+    uint64_t start = number * v->s->span + SEGMENT_HEADER_BYTES, at_byte = end->position - start + SEGMENT_HEADER_BYTES;
     bool is_short = seal.is_known && (end->position != seal.at || end->chain != seal.chain);
     if (is_cut && !end->surviving) {
         say(v, "segment %llu: at byte %llu a frame that is damaged, or was cut off by a crash and never acknowledged",
-            (unsigned long long)number, (unsigned long long)(end->position - start + SEGMENT_HEADER_BYTES));
+            (unsigned long long)number, (unsigned long long)at_byte);
         v->findings++;
     }
     if (failed(e) || end->surviving || is_short) {
-        say(v, "segment %llu: damaged at byte %llu", (unsigned long long)number,
-            (unsigned long long)(end->position - start + SEGMENT_HEADER_BYTES));
+        say(v, "segment %llu: damaged at byte %llu", (unsigned long long)number, (unsigned long long)at_byte);
         v->findings++;
         end->before = NO_POSITION;
     } else if (end->position == start) {

@@ -4,7 +4,8 @@
     run.py --millrace BIN           start on a copy of each golden directory and look at what it must hold
     run.py --millrace BIN --write   make the golden directory of the present format (once, when the format changes)
 
-A golden directory is test/golden/vN.tar.gz; what it must hold is EXPECTED below.
+A golden directory is test/golden/vN.tar.gz; what it must hold is `check` below. Its messages grow old while the project
+does, so server and client live in the minute in which it was made (libfaketime), not in the retention period of today.
 """
 import argparse
 import os
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "crash"))
@@ -23,6 +25,7 @@ from server import client_environment, free_port  # noqa: E402
 
 CURRENT = "v1"
 EXIT_DAMAGED, EXIT_NEWER = 65, 76
+FAKETIME = next(pathlib.Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
 
 # Runs inside the interpreter that has boto3: `write` fills the directory, `check` looks at it.
 CLIENT = r'''
@@ -72,10 +75,20 @@ def drain(name):
 '''
 
 
+def in_time_of(name):
+    """Everything started from now on reads a wall clock that says a minute after the archive was made."""
+    with tarfile.open(HERE / name) as archive:
+        age_s = time.time() - max(member.mtime for member in archive.getmembers()) - 60
+    TIME.update(LD_PRELOAD=str(FAKETIME), FAKETIME=f"-{age_s:.0f}", FAKETIME_DONT_FAKE_MONOTONIC="1")
+
+
+TIME = {}
+
+
 def serve(binary, data):
     port = free_port()
     process = subprocess.Popen([binary, "serve", "--data-dir", data, "--listen", f"127.0.0.1:{port}"],
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **TIME})
     line = ""
     for line in process.stdout:
         if "is ready at" in line:
@@ -85,7 +98,7 @@ def serve(binary, data):
 
 def client(word, url):
     environment = {**os.environ, **client_environment(url)}
-    return subprocess.run([python_with_boto3(), "-c", CLIENT, word, url], env=environment).returncode == 0
+    return subprocess.run([python_with_boto3(), "-c", CLIENT, word, url], env={**environment, **TIME}).returncode == 0
 
 
 def stop(process):
@@ -187,6 +200,7 @@ def main():
                ("a second process is refused", check_second, newest), ("a backup is a start", check_backup, newest)]
     failed = 0
     for title, check, name in checks:
+        in_time_of(name)
         fine = check(binary, name)
         failed += not fine
         print(f"{'ok  ' if fine else 'FAIL'} {title}")

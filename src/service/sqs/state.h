@@ -8,7 +8,6 @@
 #define MILLRACE_SERVICE_SQS_STATE_H
 
 #include "api/metrics.h"
-#include "api/metrics.h"
 #include "api/service.h"
 #include "service/sqs/channel.h"
 #include "service/sqs/move_task.h"
