@@ -600,6 +600,7 @@ static void decide_create(struct sim_call *c)
     model_set(&q->next_order, q->next_order + 1);
     model_set(&q->last_sequence, 0);
     model_set(&q->redrive_to, 0);
+    model_set(&q->labels, 0);
     model_set(&q->task_status, TASK_NONE);
     model_set(&q->created_ms, c->decided_ms);
     for (int i = 0; i < TAGS; i++)
@@ -799,6 +800,38 @@ static void decide_list_tasks(struct sim_call *c)
         (unsigned long long)q->task_moved, (unsigned long long)q->task_to_move);
 }
 
+/* number: 0 add or remove, 1 which label */
+static void decide_permission(struct sim_call *c)
+{
+    struct model_queue *q = queue_of(c);
+    word bit = (word)1 << c->number[1];
+    bool is_there = (q->labels & bit) != 0, adds = c->number[0] == 0;
+    uint32_t expected = !q->exists ? SQS_QUEUE_DOES_NOT_EXIST : is_there == adds ? SQS_INVALID_PARAMETER : 0;
+    if (answer(c, expected, true))
+        model_set(&q->labels, q->labels ^ bit);
+}
+
+static void decide_get_url(struct sim_call *c)
+{
+    const struct sqs_get_queue_url_out *out = c->call.out;
+    const struct model_queue *q = queue_of(c);
+    if (answer(c, q->exists ? 0 : SQS_QUEUE_DOES_NOT_EXIST, false))
+        CHECK(INV_ANSWER, slice_ends(out->queue_url, slice_str(q->name)), "%s: its URL is %.*s", q->name,
+            SLICE_ARG(out->queue_url));
+}
+
+static void decide_list_sources(struct sim_call *c)
+{
+    const struct values *urls = &((const struct sqs_list_dead_letter_source_queues_out *)c->call.out)->queue_urls;
+    size_t count = 0;
+    if (!answer(c, queue_of(c)->exists ? 0 : SQS_QUEUE_DOES_NOT_EXIST, false))
+        return;
+    for (int i = 0; i < QUEUES_MAX; i++)
+        count += model.queues[i].exists && model.queues[i].redrive_to == c->queue + 1;
+    CHECK(INV_ANSWER, count == urls->count, "%s: %zu sources are listed, right are %zu", queue_of(c)->name, urls->count,
+        count);
+}
+
 /* ---- all of it -------------------------------------------------------------------------------------------------------------------------------- */
 
 void model_decided(struct sim_call *c)
@@ -818,6 +851,9 @@ void model_decided(struct sim_call *c)
         [DO_GET_ATTRIBUTES] = decide_get_attributes,
         [DO_LIST] = decide_list,
         [DO_TAG] = decide_tag,
+        [DO_PERMISSION] = decide_permission,
+        [DO_GET_URL] = decide_get_url,
+        [DO_LIST_SOURCES] = decide_list_sources,
         [DO_REDRIVE_POLICY] = decide_redrive_policy,
         [DO_START_TASK] = decide_start_task,
         [DO_CANCEL_TASK] = decide_cancel_task,

@@ -70,6 +70,7 @@ struct model_queue {
     word order_base;
     word created_ms;
     word tags[TAGS];              /* 0: none, else the value */
+    word labels;                  /* of permissions: a bit each */
     word redrive_to, max_receive; /* queue + 1; 0: no policy */
     word task_count, task_status, task_to_move, task_moved, task_refused, task_transit,
         task_destination; /* of the newest task */

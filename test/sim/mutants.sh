@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # The checking is checked: every row of src/base/mutants.def takes one guarantee away; a few hundred histories must notice.
-# mutants.sh [--sim build/mutants/sim] [--seeds 400] [--steps 2000] [name...]
+# mutants.sh [--sim build/mutants/sim] [--seeds 1000] [--steps 2000] [name...]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-sim=build/mutants/sim seeds=400 steps=2000 names=()
+sim=build/mutants/sim seeds=1000 steps=2000 names=()
 while [ $# -gt 0 ]; do
     case $1 in
     --sim) sim=$2 && shift 2 ;;

@@ -481,6 +481,49 @@ static void do_tag(uint32_t queue)
     call_go(c);
 }
 
+static void do_permission(uint32_t queue)
+{
+    static const struct slice labels[] = { { "one", 3 }, { "two", 3 }, { "three", 5 } };
+    static const struct slice account = { "111122223333", 12 }, action = { "SendMessage", 11 };
+    bool adds = one_in(2);
+    struct sim_call *c = call_begin(DO_PERMISSION, adds ? OP_sqs_add_permission : OP_sqs_remove_permission, queue);
+    if (!c)
+        return;
+    c->number[0] = !adds;
+    c->number[1] = below(ARRAY_COUNT(labels));
+    if (adds) {
+        struct sqs_add_permission_in *in = c->call.in;
+        in->queue_url = url_of(c);
+        in->label = labels[c->number[1]];
+        in->accounts = (struct values){ .items = (void *)(uintptr_t)&account, .count = 1, .is_set = true };
+        in->actions = (struct values){ .items = (void *)(uintptr_t)&action, .count = 1, .is_set = true };
+    } else {
+        struct sqs_remove_permission_in *in = c->call.in;
+        in->queue_url = url_of(c);
+        in->label = labels[c->number[1]];
+    }
+    TRACE("call %llu: permission %llu of queue %llu, away %llu", c - sim.calls, c->number[1], queue, c->number[0]);
+    call_go(c);
+}
+
+static void do_get_url(uint32_t queue)
+{
+    struct sim_call *c = call_begin(DO_GET_URL, OP_sqs_get_queue_url, queue);
+    if (!c)
+        return;
+    ((struct sqs_get_queue_url_in *)c->call.in)->queue_name = slice_str(model.queues[queue].name);
+    call_go(c);
+}
+
+static void do_list_sources(uint32_t queue)
+{
+    struct sim_call *c = call_begin(DO_LIST_SOURCES, OP_sqs_list_dead_letter_source_queues, queue);
+    if (!c)
+        return;
+    ((struct sqs_list_dead_letter_source_queues_in *)c->call.in)->queue_url = url_of(c);
+    call_go(c);
+}
+
 /* ---- dead letters and move tasks: only towards queues of a higher number, so that nothing goes round in circles ------------ */
 
 static struct slice arn_of(struct sim_call *c, uint32_t queue)
@@ -579,6 +622,9 @@ void ops_start_random(void)
         [DO_GET_ATTRIBUTES] = ops_get_attributes,
         [DO_LIST] = do_list,
         [DO_TAG] = do_tag,
+        [DO_PERMISSION] = do_permission,
+        [DO_GET_URL] = do_get_url,
+        [DO_LIST_SOURCES] = do_list_sources,
         [DO_REDRIVE_POLICY] = do_redrive_policy,
         [DO_START_TASK] = do_start_task,
         [DO_CANCEL_TASK] = do_cancel_task,

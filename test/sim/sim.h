@@ -67,6 +67,9 @@ enum op_kind {
     DO_GET_ATTRIBUTES,
     DO_LIST,
     DO_TAG,
+    DO_PERMISSION,
+    DO_GET_URL,
+    DO_LIST_SOURCES,
     DO_REDRIVE_POLICY,
     DO_START_TASK,
     DO_CANCEL_TASK,
@@ -207,6 +210,10 @@ struct held *held_new(void);
 struct slice body_text(uint32_t content, uint32_t size, struct arena *arena);
 struct values content_attributes(uint32_t content, struct arena *arena);
 bool content_is(uint32_t content, uint32_t size, const struct sqs_message *got, struct arena *arena);
+
+/* dump.c */
+char *dump_state(void); /* malloc'ed */
+void dump_differences(const char *before, const char *after);
 
 /* ---- trace: cheap to keep, readable when needed ------------------------------------------------------------------------------ */
 

@@ -316,6 +316,20 @@ static void stop_hearing(void)
     calls_forget();
 }
 
+static char *before; /* the live state as text */
+
+static void same_state(const uint8_t live[32], const uint8_t again[32], const char *what)
+{
+    if (memcmp(live, again, 32) == 0)
+        return;
+    char *after = dump_state();
+    dump_differences(before, after);
+    if (getenv("SIM_DUMP"))
+        printf("%s", after);
+    free(after);
+    sim_fail(INV_REPLAY, "%s", what);
+}
+
 void world_compare(void)
 {
     uint8_t live[32], again[32];
@@ -325,10 +339,12 @@ void world_compare(void)
     world_flush_all();
     stop_hearing();
     digest_at(at_ms, live);
+    free(before);
+    before = dump_state();
     abandon_quietly(CRASH_PROCESS);
     must_open("replay");
     digest_at(at_ms, again);
-    CHECK(INV_REPLAY, memcmp(live, again, 32) == 0, "the state after snapshot and replay is another than the live one");
+    same_state(live, again, "the state after snapshot and replay is another than the live one");
     if (prng_one_in(&sim.random, 2)) { /* the replayed state, in a snapshot, and back */
         abandon_quietly(CRASH_PROCESS);
         must_open("before a stop");
@@ -337,7 +353,7 @@ void world_compare(void)
         faulty_disk_crash(CRASH_POWER);
         must_open("after a stop");
         digest_at(at_ms, again);
-        CHECK(INV_REPLAY, memcmp(live, again, 32) == 0, "the state from a snapshot of a replayed state is another");
+        same_state(live, again, "the state from a snapshot of a replayed state is another");
     }
     abandon_quietly(CRASH_PROCESS);
     if (is_full_replay && !sim.has_lost_segments) {
@@ -345,7 +361,7 @@ void world_compare(void)
         sys->file.sync_dir(DATA_DIR);
         must_open("full replay");
         digest_at(at_ms, again);
-        CHECK(INV_REPLAY, memcmp(live, again, 32) == 0, "the state after a full replay is another than the live one");
+        same_state(live, again, "the state after a full replay is another than the live one");
         abandon_quietly(CRASH_PROCESS);
     }
     world_open();

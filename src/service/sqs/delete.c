@@ -7,10 +7,12 @@
 /* ---- one handle ------------------------------------------------------------------------------------------------------- */
 
 /* Standard: any handle of the message deletes it, expired or not. A handle from before a restart may name a lease that the
- * crash took: then the message waits in its lane as if it had never been received. */
+ * crash took: then the message waits in its lane as if it had never been received. It may also be an entry here that no
+ * record made (a receive picked it and failed on a full disk): replay will find that one in its lane. */
 static void choose_standard(struct queue *q, const struct receipt *r, struct record_seqs *l)
 {
-    if (flights_find(&q->flights, r->seq) != FLIGHT_NONE) {
+    uint32_t entry = flights_find(&q->flights, r->seq);
+    if (entry != FLIGHT_NONE && flights_get(&q->flights, entry)->generation > 0) {
         l->items[l->count++] = (struct record_seq){ .seq = r->seq };
         return;
     }
