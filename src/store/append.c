@@ -73,19 +73,34 @@ static void open_frame(struct store *s)
     atomic_store(&s->end, position + FRAME_HEADER_BYTES);
 }
 
-/* The current segment is full and nothing of it is pending: go on in the next one, made in a hurry if the background was
- * not quick enough. */
+enum { HURRY_TRIES = 8 };
+
+/* The background was not quick enough, or its files failed: nothing is written yet, so a file that fails is left for another
+ * one, and the append is refused only when none can be had. */
+static struct error make_next(struct store *s, bool urgent)
+{
+    struct error e = OK;
+    s->is_next_wanted = true; /* the background goes on with it if we cannot */
+    if (!urgent && !space_for_sends(s))
+        return ERROR_OF(ERR_FULL);
+    for (int i = 0; i < HURRY_TRIES; i++) {
+        e = segment_make(s, s->current->number + 1, false, NULL, &s->next);
+        if (!failed(e)) {
+            s->is_next_wanted = false;
+            return OK;
+        }
+        if (e.code == ERR_FULL && s->spare_count == 0)
+            return e;
+    }
+    log_event(LOG_ERROR, "no_next_segment", "error=\"%s\" errno=%d", error_text(e), e.system);
+    return e.code == ERR_FULL ? e : ERROR_SYS(ERR_IO, e.system);
+}
+
+/* The current segment is full and nothing of it is pending: go on in the next one. */
 static struct error switch_segment(struct store *s, bool urgent)
 {
-    if (!s->next) {
-        if (!urgent && !space_for_sends(s)) {
-            s->is_next_wanted = true;
-            return ERROR_OF(ERR_FULL);
-        }
-        struct error e = segment_make(s, s->current->number + 1, false, NULL, &s->next);
-        if (failed(e))
-            return e.code == ERR_FULL ? e : ERROR_SYS(ERR_IO, e.system);
-    }
+    if (!s->next)
+        TRY(make_next(s, urgent));
     if (s->options.durability == DURABILITY_OS) {
         struct error e = sys->file.sync(s->current->file);
         if (failed(e))

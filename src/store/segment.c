@@ -144,29 +144,32 @@ struct error spare_make(struct store *s)
     return OK;
 }
 
+/* A file of full size becomes that of segment `number`: a spare, if there is one. One that fails is not tried again. */
 static struct error open_segment_file(
     struct store *s, uint64_t number, bool is_small, struct sys_file **ret_file, uint64_t *ret_bytes)
 {
     char path[PATH_BYTES + 64], spare[PATH_BYTES + 64];
-    segment_path(s, number, path);
-    *ret_bytes = is_small ? SEGMENT_FIRST_BYTES : s->span;
+    struct sys_file *f;
+    uint64_t id, bytes = is_small ? SEGMENT_FIRST_BYTES : s->span;
     if (!is_small && s->spare_count > 0) {
-        spare_path(s, s->spare_ids[s->spare_count - 1], spare);
-        TRY(sys->file.rename(spare, path));
-        *ret_file = s->spares[--s->spare_count];
-        return OK;
+        f = s->spares[--s->spare_count];
+        id = s->spare_ids[s->spare_count];
+    } else {
+        /* In a hurry and with room in plenty it is filled as it is used; else a full disk must show here, not in a frame. */
+        bool is_filled = is_small || !space_for(s, ROOMY_SEGMENTS * s->span);
+        TRY(make_file(s, bytes, is_filled, &f, &id));
     }
-    /* In a hurry and with room in plenty it is filled as it is used; else a full disk must show here, not in a frame. */
-    bool is_filled = is_small || !space_for(s, ROOMY_SEGMENTS * s->span);
-    uint64_t id;
-    TRY(make_file(s, *ret_bytes, is_filled, ret_file, &id));
+    segment_path(s, number, path);
     spare_path(s, id, spare);
     struct error e = sys->file.rename(spare, path);
     if (failed(e)) {
-        sys->file.close(*ret_file);
+        sys->file.close(f);
         sys->file.remove(spare);
+        return e;
     }
-    return e;
+    *ret_file = f;
+    *ret_bytes = bytes;
+    return OK;
 }
 
 struct error segment_make(

@@ -212,7 +212,6 @@ struct error snapshot_take(struct store *s)
     if (!failed(e) && s->options.durability != DURABILITY_MEMORY)
         e = sys->file.sync_dir(s->dir);
     if (failed(e)) {
-        atomic_fetch_add_explicit(&s->unsnapped_bytes, unsnapped, memory_order_relaxed); /* still due */
         log_event(LOG_WARN, "snapshot_failed", "error=\"%s\" errno=%d", error_text(e), e.system);
         atomic_fetch_add(&s->unsnapped_bytes, unsnapped); /* still to be replayed: the next try is due */
         sys->file.remove(temporary);

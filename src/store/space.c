@@ -84,7 +84,7 @@ static bool prepare_next(struct store *s)
     struct error e = OK;
     if (s->current == current && !s->next)
         e = segment_make(s, number, false, NULL, &s->next);
-    s->is_next_wanted = false;
+    s->is_next_wanted = failed(e); /* then again with another file, a little later */
     pthread_mutex_unlock(&s->lock);
     return !failed(e);
 }
