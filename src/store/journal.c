@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { BACKGROUND_PAUSE_MS = 100 };
+enum { BACKGROUND_PAUSE_US = 100 * 1000 };
 
 /* ---- small files of the directory --------------------------------------------------------------------------------------------- */
 
@@ -207,17 +207,29 @@ bool store_step(struct store *s)
     return did;
 }
 
+/* The wall clock may jump; `worked` waits by the other one. */
+static struct timespec monotonic_in(uint64_t us)
+{
+    us += sys->clock.monotonic_us();
+    return (struct timespec){ .tv_sec = (time_t)(us / 1000000), .tv_nsec = (long)(us % 1000000) * 1000 };
+}
+
+static void init_monotonic(pthread_cond_t *cond)
+{
+    pthread_condattr_t how;
+    pthread_condattr_init(&how);
+    ASSERT(pthread_condattr_setclock(&how, CLOCK_MONOTONIC) == 0);
+    pthread_cond_init(cond, &how);
+    pthread_condattr_destroy(&how);
+}
+
 static void *background_main(void *argument)
 {
     struct store *s = argument;
     while (!atomic_load(&s->stop)) {
         if (store_step(s))
             continue;
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += BACKGROUND_PAUSE_MS * 1000000L;
-        until.tv_sec += until.tv_nsec / 1000000000L;
-        until.tv_nsec %= 1000000000L;
+        const struct timespec until = monotonic_in(BACKGROUND_PAUSE_US);
         pthread_mutex_lock(&s->kick_lock);
         if (!s->is_work_wanted && !atomic_load(&s->stop))
             pthread_cond_timedwait(&s->worked, &s->kick_lock, &until);
@@ -280,7 +292,7 @@ static struct store *store_new(const struct store_options *options, const struct
     pthread_mutex_init(&s->kick_lock, NULL);
     pthread_cond_init(&s->flushed, NULL);
     pthread_cond_init(&s->kicked, NULL);
-    pthread_cond_init(&s->worked, NULL);
+    init_monotonic(&s->worked);
     pthread_cond_init(&s->warmed, NULL);
     return s;
 }
