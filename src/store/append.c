@@ -80,11 +80,15 @@ enum { HURRY_TRIES = 8 };
 static struct error make_next(struct store *s, bool urgent)
 {
     struct error e = OK;
+    while (s->is_next_coming && !s->next)
+        pthread_cond_wait(&s->flushed, &s->lock);
+    if (s->next)
+        return OK;
     s->is_next_wanted = true; /* the background goes on with it if we cannot */
     if (!urgent && !space_for_sends(s))
         return ERROR_OF(ERR_FULL);
     for (int i = 0; i < HURRY_TRIES; i++) {
-        e = segment_make(s, s->current->number + 1, false, NULL, &s->next);
+        e = segment_make(s, s->current->number + 1, segment_next_bytes(s), NULL, &s->next);
         if (!failed(e)) {
             s->is_next_wanted = false;
             return OK;

@@ -29,7 +29,8 @@ enum {
     SEGMENT_BYTES_MIN = 4 * MIB,
     SEGMENT_BYTES_DEFAULT = 64 * MIB,
     SEGMENT_FIRST_BYTES = 1 * MIB,
-    SEGMENT_PAGE = 4096, /* of the two-level table of segments */
+    SEGMENT_SECOND_BYTES = 16 * MIB, /* any batch fits; filled in the time in which the first one is half used */
+    SEGMENT_PAGE = 4096,             /* of the two-level table of segments */
     SPARES_MAX = 8,
     PATH_BYTES = 4096,
     FORMAT_TEXT_BYTES = 192,
@@ -150,11 +151,12 @@ struct store {
     struct segment *current;    /* (L) appended to */
     struct segment *next;       /* (L) ready, or NULL */
     bool is_next_wanted;        /* (L) */
+    bool is_next_coming;        /* (L) the background is filling it: quicker than to begin another one */
 
     _Atomic(struct segment *) *_Atomic *pages; /* segment table: pages[number / PAGE][number % PAGE] */
     _Atomic uint64_t first_segment;            /* lowest there is */
-    struct sys_file *spares[SPARES_MAX];       /* (L) zero-filled or used before, full size; added under work_lock */
-    uint64_t spare_ids[SPARES_MAX];
+    struct sys_file *spares[SPARES_MAX];       /* (L) zero-filled or used before; added under work_lock */
+    uint64_t spare_ids[SPARES_MAX], spare_bytes[SPARES_MAX];
     int spare_count;
     _Atomic uint64_t next_spare_id;
 
@@ -216,10 +218,13 @@ static inline struct segment *segment_of(const struct store *s, uint64_t positio
 struct segment *segment_add(struct store *s, uint64_t number);
 void segment_forget(struct store *s, struct segment *g);
 uint64_t segment_last_number(const struct store *s);
-/* Makes the file of segment `number` ready: from a spare, or new (small: SEGMENT_FIRST_BYTES). Header synced. */
+/* Makes the file of segment `number` ready: from a spare, or new, of `bytes`, filled with zeros. Header synced. */
 struct error segment_make(
-    struct store *s, uint64_t number, bool is_small, const struct segment_header *sealed, struct segment **ret);
-struct error spare_make(struct store *s);
+    struct store *s, uint64_t number, uint64_t bytes, const struct segment_header *sealed, struct segment **ret);
+/* The first segments are small, so that each is ready when the one before is full: 1, 16, then the full span. */
+uint64_t segment_next_bytes(const struct store *s); /* (L) */
+struct error spare_make(struct store *s, uint64_t bytes);
+void spare_add(struct store *s, struct sys_file *f, uint64_t id, uint64_t bytes);
 struct error fill_zero(struct sys_file *f, uint64_t from, uint64_t to);
 
 /* recover.c */

@@ -154,8 +154,7 @@ static void take_spares(struct store *s, const struct found *found)
             sys->file.remove(path);
             continue;
         }
-        s->spares[s->spare_count] = f;
-        s->spare_ids[s->spare_count++] = found->spares[i];
+        spare_add(s, f, found->spares[i], s->span);
     }
 }
 
@@ -434,7 +433,7 @@ static struct error start_segment(
     const struct segment_header sealed = { .sealed_segment = has_tail ? tail_segment : NO_POSITION,
         .sealed_at = has_tail ? tail->position : 0,
         .sealed_crc = has_tail ? tail->chain : 0 };
-    TRY(segment_make(s, number, true, &sealed, &s->current));
+    TRY(segment_make(s, number, SEGMENT_FIRST_BYTES, &sealed, &s->current));
     s->chain = sealed.sealed_crc;
     s->before = has_tail ? tail->before : 0;
     uint64_t start = number * s->span + SEGMENT_HEADER_BYTES;

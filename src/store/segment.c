@@ -82,8 +82,6 @@ void segment_forget(struct store *s, struct segment *g)
     free(g);
 }
 
-enum { ROOMY_SEGMENTS = 8 }; /* as much free space as nobody takes away while a segment is filled */
-
 /* ---- files ------------------------------------------------------------------------------------------------------------------ */
 
 struct error fill_zero(struct sys_file *f, uint64_t from, uint64_t to)
@@ -110,15 +108,14 @@ static struct error sync_dir(struct store *s)
 
 /* A file of full size, durable, under a name of a spare. Only such files become segments: so a segment's file that is shorter
  * than it should be was cut later, and never just being made. */
-static struct error make_file(
-    struct store *s, uint64_t bytes, bool is_filled, struct sys_file **ret_file, uint64_t *ret_id)
+static struct error make_file(struct store *s, uint64_t bytes, struct sys_file **ret_file, uint64_t *ret_id)
 {
     char path[PATH_BYTES + 64];
     struct sys_file *f;
     *ret_id = atomic_fetch_add(&s->next_spare_id, 1);
     spare_path(s, *ret_id, path);
     TRY(sys->file.open(path, SYS_OPEN_WRITE | SYS_OPEN_CREATE, &f));
-    struct error e = is_filled ? fill_zero(f, 0, bytes) : sys->file.truncate(f, bytes);
+    struct error e = fill_zero(f, 0, bytes);
     if (!failed(e))
         e = sync_file(s, f);
     if (failed(e)) {
@@ -130,34 +127,45 @@ static struct error make_file(
     return OK;
 }
 
+void spare_add(struct store *s, struct sys_file *f, uint64_t id, uint64_t bytes)
+{
+    pthread_mutex_lock(&s->lock); /* an append in a hurry may take one */
+    s->spares[s->spare_count] = f;
+    s->spare_ids[s->spare_count] = id;
+    s->spare_bytes[s->spare_count++] = bytes;
+    pthread_mutex_unlock(&s->lock);
+}
+
 /* A zero-filled file for a later segment. */
-struct error spare_make(struct store *s)
+struct error spare_make(struct store *s, uint64_t bytes)
 {
     struct sys_file *f;
     uint64_t id;
-    TRY(make_file(s, s->span, true, &f, &id));
-    sys->file.advise_done(f, 0, s->span); /* zeros need no memory */
-    pthread_mutex_lock(&s->lock);         /* an append in a hurry may take one */
-    s->spares[s->spare_count] = f;
-    s->spare_ids[s->spare_count++] = id;
-    pthread_mutex_unlock(&s->lock);
+    TRY(make_file(s, bytes, &f, &id));
+    sys->file.advise_done(f, 0, bytes); /* zeros need no memory */
+    spare_add(s, f, id, bytes);
     return OK;
+}
+
+uint64_t segment_next_bytes(const struct store *s)
+{
+    uint64_t bytes = s->current->file_bytes < SEGMENT_SECOND_BYTES ? SEGMENT_SECOND_BYTES : s->span;
+    return bytes < s->span ? bytes : s->span;
 }
 
 /* A file of full size becomes that of segment `number`: a spare, if there is one. One that fails is not tried again. */
 static struct error open_segment_file(
-    struct store *s, uint64_t number, bool is_small, struct sys_file **ret_file, uint64_t *ret_bytes)
+    struct store *s, uint64_t number, uint64_t bytes, struct sys_file **ret_file, uint64_t *ret_bytes)
 {
     char path[PATH_BYTES + 64], spare[PATH_BYTES + 64];
     struct sys_file *f;
-    uint64_t id, bytes = is_small ? SEGMENT_FIRST_BYTES : s->span;
-    if (!is_small && s->spare_count > 0) {
+    uint64_t id;
+    if (bytes > SEGMENT_FIRST_BYTES && s->spare_count > 0) {
         f = s->spares[--s->spare_count];
         id = s->spare_ids[s->spare_count];
+        bytes = s->spare_bytes[s->spare_count];
     } else {
-        /* In a hurry and with room in plenty it is filled as it is used; else a full disk must show here, not in a frame. */
-        bool is_filled = is_small || !space_for(s, ROOMY_SEGMENTS * s->span);
-        TRY(make_file(s, bytes, is_filled, &f, &id));
+        TRY(make_file(s, bytes, &f, &id));
     }
     segment_path(s, number, path);
     spare_path(s, id, spare);
@@ -173,11 +181,10 @@ static struct error open_segment_file(
 }
 
 struct error segment_make(
-    struct store *s, uint64_t number, bool is_small, const struct segment_header *sealed, struct segment **ret)
+    struct store *s, uint64_t number, uint64_t bytes, const struct segment_header *sealed, struct segment **ret)
 {
     struct sys_file *f;
-    uint64_t bytes;
-    TRY(open_segment_file(s, number, is_small, &f, &bytes));
+    TRY(open_segment_file(s, number, bytes, &f, &bytes));
     static _Thread_local char block[SEGMENT_HEADER_BYTES];
     struct segment_header h = { .magic = SEGMENT_MAGIC,
         .version = FORMAT_VERSION,

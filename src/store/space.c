@@ -71,20 +71,22 @@ static bool prepare_next(struct store *s)
     bool is_wanted = s->is_next_wanted && !s->next;
     uint64_t number = s->current->number + 1;
     struct segment *current = s->current;
+    uint64_t bytes = segment_next_bytes(s);
+    s->is_next_coming = is_wanted;
     pthread_mutex_unlock(&s->lock);
     if (!is_wanted)
         return false;
-    if (s->spare_count == 0 && (!space_for(s, s->span) || failed(spare_make(s)))) {
-        s->space_checked_us = 0;
-        return false;
-    }
+    bool is_ready = s->spare_count > 0 || (space_for(s, bytes) && !failed(spare_make(s, bytes)));
     s->space_checked_us = 0; /* the free space changed by a whole segment */
     /* Under the lock: an append in a hurry makes the same segment, and only one may. The file is ready, so this is quick. */
     pthread_mutex_lock(&s->lock);
-    struct error e = OK;
-    if (s->current == current && !s->next)
-        e = segment_make(s, number, false, NULL, &s->next);
-    s->is_next_wanted = failed(e); /* then again with another file, a little later */
+    struct error e = is_ready ? OK : ERROR_OF(ERR_AGAIN);
+    if (is_ready && s->current == current && !s->next)
+        e = segment_make(s, number, bytes, NULL, &s->next);
+    if (is_ready)
+        s->is_next_wanted = failed(e); /* then again with another file, a little later */
+    s->is_next_coming = false;
+    pthread_cond_broadcast(&s->flushed);
     pthread_mutex_unlock(&s->lock);
     return !failed(e);
 }
@@ -121,10 +123,7 @@ static void release_segment(struct store *s, struct segment *g)
     /* The old name must be gone from the disk before the file gets another header. */
     if (s->spare_count < SPARES_MAX && g->file_bytes == s->span && !failed(sys->file.rename(path, spare)) &&
         !failed(sys->file.sync_dir(s->dir)) && !failed(sys->file.open(spare, SYS_OPEN_WRITE, &f))) {
-        pthread_mutex_lock(&s->lock);
-        s->spares[s->spare_count] = f;
-        s->spare_ids[s->spare_count++] = id;
-        pthread_mutex_unlock(&s->lock);
+        spare_add(s, f, id, s->span);
     } else {
         sys->file.remove(path);
         sys->file.remove(spare);

@@ -11,7 +11,7 @@ static const struct store_options options = { .dir = "/data", .segment_bytes = 4
 
 /* ---- a disk on which one kind of call fails so many times in a row ------------------------------------------------------- */
 
-enum kind { NO_KIND, FAIL_OPEN, FAIL_WRITE, FAIL_SYNC, FAIL_TRUNCATE, FAIL_RENAME, FAIL_SYNC_DIR, KIND_COUNT };
+enum kind { NO_KIND, FAIL_OPEN, FAIL_WRITE, FAIL_SYNC, FAIL_RENAME, FAIL_SYNC_DIR, KIND_COUNT };
 static enum kind failing;
 static int failures_left, failures_done;
 
@@ -44,11 +44,6 @@ static struct error failing_sync(struct sys_file *f)
     return sys_faulty.file.sync(f);
 }
 
-static struct error failing_truncate(struct sys_file *f, uint64_t size)
-{
-    return is_failing(FAIL_TRUNCATE) ? ERROR_SYS(ERR_IO, EIO) : sys_faulty.file.truncate(f, size);
-}
-
 static struct error failing_rename(const char *from, const char *to)
 {
     return is_failing(FAIL_RENAME) ? ERROR_SYS(ERR_IO, EIO) : sys_faulty.file.rename(from, to);
@@ -66,7 +61,6 @@ static void begin(uint64_t seed)
     table.file.open = failing_open;
     table.file.write = failing_write;
     table.file.sync = failing_sync;
-    table.file.truncate = failing_truncate;
     table.file.rename = failing_rename;
     table.file.sync_dir = failing_sync_dir;
     sys = &table;
