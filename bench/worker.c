@@ -97,16 +97,9 @@ static void on_progress(struct worker *w, struct conn *c)
         mark_ready(c);
 }
 
-static void begin(struct worker *w, struct conn *c, uint64_t due_ns)
+static void send_request(struct worker *w, struct conn *c, enum op next, uint64_t due_ns)
 {
-    struct load *l = w->load;
-    enum op next = l->workload->next(c);
     c->op = next;
-    if (next == OP_NONE) {
-        mark_ready(c);
-        w->active--;
-        return;
-    }
     w->body.size = c->out.size = 0;
     operations[next].build(c, &w->body);
     signer_add_request(w->signer, &c->out, operations[next].target, (struct span){ w->body.data, w->body.size });
@@ -121,6 +114,28 @@ static void begin(struct worker *w, struct conn *c, uint64_t due_ns)
         on_failure(w, c);
     else
         on_progress(w, c);
+}
+
+static void begin(struct worker *w, struct conn *c, uint64_t due_ns)
+{
+    enum op next = w->load->workload->next(c);
+    if (next != OP_NONE) {
+        send_request(w, c, next, due_ns);
+        return;
+    }
+    c->op = OP_NONE;
+    mark_ready(c);
+    w->active--;
+}
+
+/* After the stop: what was received and is not meant to be kept is deleted, or the next run finds its groups locked. */
+static void settle(struct worker *w, struct conn *c)
+{
+    enum op last = c->wire.fd >= 0 && w->load->workload->settle ? w->load->workload->settle(c) : OP_NONE;
+    if (last == OP_NONE)
+        push_idle(w, c);
+    else
+        send_request(w, c, last, now_ns());
 }
 
 /* Fixed rate: by when it was due, so that what the server holds up is not lost. Closed loop: by when it was answered. */
@@ -181,7 +196,9 @@ static void on_reply(struct worker *w, struct conn *c)
         mark_ready(c);
     if (l->reconnect)
         conn_close(c);
-    if (l->rate > 0 || phase_of(w) == PHASE_STOP || c->wire.fd < 0)
+    if (phase_of(w) == PHASE_STOP)
+        settle(w, c);
+    else if (l->rate > 0 || c->wire.fd < 0)
         push_idle(w, c);
     else
         begin(w, c, now_ns());

@@ -131,6 +131,13 @@ static enum op next_depth(struct conn *c)
     return receive(c, BATCH_MAX);
 }
 
+static enum op settle_handles(struct conn *c)
+{
+    const struct load *l = c->worker->load;
+    size_t kept = l->inflight / l->connections;
+    return c->handles.count > kept ? delete_oldest(c, c->handles.count - kept) : OP_NONE;
+}
+
 const struct workload workloads[] = {
     { .name = "send", .help = "SendMessage", .next = next_send, .counted = OP_SEND },
     { .name = "send-batch", .help = "SendMessageBatch of --batch", .next = next_send_batch, .counted = OP_SEND_BATCH },
@@ -138,7 +145,8 @@ const struct workload workloads[] = {
         .help = "send ten, receive ten, delete what came",
         .next = next_life,
         .counted = OP_DELETE_BATCH,
-        .keeps_handles = true },
+        .keeps_handles = true,
+        .settle = settle_handles },
     { .name = "receive",
         .help = "ReceiveMessage of --batch, never deleted",
         .next = next_receive,
@@ -147,13 +155,15 @@ const struct workload workloads[] = {
         .help = "receive ten, delete what came",
         .next = next_drain,
         .counted = OP_DELETE_BATCH,
-        .keeps_handles = true },
+        .keeps_handles = true,
+        .settle = settle_handles },
     { .name = "depth",
         .help = "life beside a standing backlog, with --inflight messages kept undeleted",
         .next = next_depth,
         .counted = OP_DELETE_BATCH,
         .ready = READY_BY_ITSELF,
-        .keeps_handles = true },
+        .keeps_handles = true,
+        .settle = settle_handles },
     { .name = "fill",
         .help = "sends --count messages in batches and ends",
         .next = next_send_batch,

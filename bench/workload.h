@@ -17,6 +17,7 @@ struct workload {
     const char *name;
     const char *help;
     enum op (*next)(struct conn *c);
+    enum op (*settle)(struct conn *c); /* after the stop, until OP_NONE; NULL: nothing is left to do then */
     enum op counted;
     enum ready_when ready;
     bool keeps_handles;
