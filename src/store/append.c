@@ -249,10 +249,35 @@ static void add_iovec(struct store *s, struct iovec *parts, int *count, uint64_t
         parts[(*count)++] = (struct iovec){ s->ring, size - first };
 }
 
+/* Writes the bytes of the ring that lie in these pages, zeros past `end`. */
+static struct error write_pages(struct store *s, const struct segment *g, uint64_t from, uint64_t to, uint64_t end)
+{
+    static const char zeros[PAGE_BYTES];
+    struct iovec parts[3];
+    int count = 0;
+    if (from == to)
+        return OK;
+    add_iovec(s, parts, &count, from, (size_t)((end < to ? end : to) - from));
+    if (to > end)
+        parts[count++] = (struct iovec){ (void *)(uintptr_t)zeros, (size_t)(to - end) };
+    return sys->file.write(g->file, from - g->number * s->span, parts, count);
+}
+
+/* Whole pages, so that the kernel never has to read one before it can write: the bytes before the frame are those of the
+ * frame before, which are the same again; after it come zeros, not the ring, where others append meanwhile. The last page
+ * goes by itself: the kernel caches what one call writes in pieces as large as it can, and the next frame, which begins
+ * in that page, would dirty the whole piece. */
+static struct error write_whole_pages(struct store *s, const struct segment *g, uint64_t position, uint64_t end)
+{
+    uint64_t from = position / PAGE_BYTES * PAGE_BYTES, last = end / PAGE_BYTES * PAGE_BYTES;
+    TRY(write_pages(s, g, from, last, end));
+    return write_pages(s, g, last, end > last ? last + PAGE_BYTES : last, end);
+}
+
 /* Fills in the header, whose place in the ring was kept free, and writes the frame. No lock: these bytes are ours. */
 static struct error write_frame(struct store *s, const struct pending_frame *f, uint64_t durable)
 {
-    struct iovec parts[3];
+    struct iovec parts[2];
     int count = 0;
     size_t payload = f->bytes - FRAME_HEADER_BYTES;
     add_iovec(s, parts, &count, f->position + FRAME_HEADER_BYTES, payload);
@@ -273,15 +298,7 @@ static struct error write_frame(struct store *s, const struct pending_frame *f, 
     ring_write(s, f->position, &h, sizeof(h));
     s->chain = chain_next(s->chain, crc, f->bytes);
     s->before = f->position + f->bytes;
-    /* Whole pages, so that the kernel never has to read one before it can write: the bytes before the frame are those of the
-     * frame before, which are the same again; after it come zeros, not the ring, where others append meanwhile. */
-    static const char zeros[PAGE_BYTES];
-    uint64_t from = f->position / PAGE_BYTES * PAGE_BYTES, to = (s->before + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
-    count = 0;
-    add_iovec(s, parts, &count, from, (size_t)(s->before - from));
-    if (to > s->before)
-        parts[count++] = (struct iovec){ (void *)(uintptr_t)zeros, (size_t)(to - s->before) };
-    return sys->file.write(f->segment->file, from - f->segment->number * s->span, parts, count);
+    return write_whole_pages(s, f->segment, f->position, s->before);
 }
 
 static void judge_speed(struct store *s, uint64_t took_us)

@@ -116,6 +116,7 @@ static void release_segment(struct store *s, struct segment *g)
 {
     char path[PATH_BYTES + 64], spare[PATH_BYTES + 64];
     segment_path(s, g->number, path);
+    sys->file.advise_done(g->file, 0, g->file_bytes); /* nobody reads that any more */
     sys->file.close(g->file);
     uint64_t id = atomic_fetch_add(&s->next_spare_id, 1);
     spare_path(s, id, spare);
