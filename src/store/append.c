@@ -218,7 +218,7 @@ struct error store_append(struct store *s, uint16_t log, uint64_t time_ms, const
     s->frame.record_count += (uint32_t)count;
     s->metrics.appends++;
     s->metrics.append_bytes += bytes;
-    atomic_fetch_add_explicit(&s->unsnapped_bytes, bytes, memory_order_relaxed);
+    atomic_fetch_add_explicit(&s->unsnapped_bytes, replay_cost(bytes, count), memory_order_relaxed);
     bool wants_next = !s->next && !s->is_next_wanted && room_in_current(s) < s->current->file_bytes * 3 / 4;
     s->is_next_wanted |= wants_next;
     pthread_mutex_unlock(&s->lock);

@@ -165,7 +165,7 @@ struct store {
     uint64_t walk_bytes;
     uint64_t snapshot_number, snapshot_from; /* committed: replay starts there */
     uint64_t snapshot_end_seen;              /* journal end when the last one began */
-    _Atomic uint64_t unsnapped_bytes;        /* appended since then (or replayed): what a start would replay */
+    _Atomic uint64_t unsnapped_bytes;        /* replay_cost of what was appended since then, or replayed */
     _Atomic bool refuses_sends, refuses_all;
     _Atomic bool keep_segments; /* a backup copies */
     uint64_t space_checked_us, snapshot_failed_us;
@@ -242,6 +242,13 @@ struct error segment_walk(
 void segment_walk_end(struct store *s); /* gives the walks' buffer back */
 
 /* snapshot.c */
+enum {
+    REPLAY_RECORD_BYTES = 256
+}; /* what handling one record costs a start, in bytes that it could read and check meanwhile */
+static inline uint64_t replay_cost(uint64_t bytes, uint64_t records)
+{
+    return bytes + records * REPLAY_RECORD_BYTES;
+}
 struct error snapshot_load(struct store *s, struct arena *arena, lsn_t covers[LOG_COUNT], struct slice *ret_sentence);
 struct error snapshot_check_file(
     const char *path, void (*emit)(void *, struct slice), void *context, uint64_t *ret_replay_from);

@@ -303,7 +303,8 @@ static struct error replay_frame(void *context, const struct frame_header *h, st
             continue; /* of a type that says it may be passed over */
         TRY(e);
         r->applied++;
-        atomic_fetch_add_explicit(&r->s->unsnapped_bytes, record_bytes(record.payload.size), memory_order_relaxed);
+        atomic_fetch_add_explicit(
+            &r->s->unsnapped_bytes, replay_cost(record_bytes(record.payload.size), 1), memory_order_relaxed);
     }
     return is_bad ? ERROR_OF(ERR_CORRUPT) : OK;
 }

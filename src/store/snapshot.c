@@ -184,9 +184,11 @@ static struct error write_all(struct store *s, struct output *o, uint64_t replay
     return sys->file.sync(o->file);
 }
 
+/* Never more often than its own size is appended twice: much state must not be written again and again. */
 bool snapshot_is_due(const struct store *s)
 {
-    return atomic_load(&((struct store *)(uintptr_t)s)->unsnapped_bytes) >= s->options.snapshot_bytes;
+    uint64_t unsnapped = atomic_load(&((struct store *)(uintptr_t)s)->unsnapped_bytes);
+    return unsnapped >= s->options.snapshot_bytes && unsnapped >= 2 * s->metrics.snapshot_bytes;
 }
 
 struct error snapshot_take(struct store *s)
@@ -377,6 +379,7 @@ struct error snapshot_load(struct store *s, struct arena *arena, lsn_t covers[LO
     }
     s->snapshot_from = h.replay_from;
     s->snapshot_end_seen = h.replay_from;
+    s->metrics.snapshot_bytes = in.offset;
     return sys->file.list_dir(s->dir, remove_older, s);
 }
 

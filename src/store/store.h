@@ -57,9 +57,11 @@ enum store_durability { DURABILITY_FSYNC, DURABILITY_OS, DURABILITY_MEMORY };
 struct store_options {
     const char *dir; /* made if absent (its parent must exist) */
     enum store_durability durability;
-    uint64_t segment_bytes;  /* 0: 64 MiB; the first segment of an empty directory is small (1 MiB) */
-    uint64_t snapshot_bytes; /* 0: 256 MiB of journal between snapshots */
-    bool threads;            /* false: no committer, background or reader thread; the caller steps (simulator) */
+    uint64_t segment_bytes; /* 0: 64 MiB; the first segment of an empty directory is small (1 MiB) */
+    /* 0: 256 MiB of journal between snapshots, each record counted as 256 bytes more than it has (a start that reads them is
+     * busy with records as much as with bytes); at least twice the last snapshot's size. */
+    uint64_t snapshot_bytes;
+    bool threads; /* false: no committer, background or reader thread; the caller steps (simulator) */
     /* The store cannot go on (fsync error, impossible state). Must not return; the default prints and exits 74. */
     void (*fatal)(const char *sentence);
 };
