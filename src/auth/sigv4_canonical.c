@@ -2,7 +2,6 @@
  */
 #include "auth/sigv4_canonical.h"
 
-#include "auth/header_name.h"
 #include "base/text.h"
 #include "crypto/digest.h"
 #include <stdlib.h>
@@ -196,7 +195,7 @@ static char *put_headers(char *at, const struct sigv4_request *r, struct slice s
         *at++ = ':';
         bool is_first = true;
         for (size_t index = 0; index < r->header_count; index++) {
-            if (!header_name_is(r->headers[index].name, name))
+            if (!slice_equal_nocase(r->headers[index].name, name))
                 continue;
             if (!is_first)
                 *at++ = ',';

@@ -6,7 +6,6 @@
  */
 #include "auth/sigv4.h"
 
-#include "auth/header_name.h"
 #include "base/limits.h"
 #include "base/text.h"
 
@@ -106,7 +105,7 @@ static enum sigv4_result scan_headers(struct parser *p)
     for (size_t index = 0; index < p->request->header_count; index++) {
         const struct sigv4_header *h = &p->request->headers[index];
         for (size_t row = 0; row < ARRAY_COUNT(header_rows); row++) {
-            if (header_name_is(h->name, header_rows[row].name))
+            if (slice_equal_nocase(h->name, header_rows[row].name))
                 TRY_PART(set_part(p, &header_rows[row], slice_trim(h->value)));
         }
     }
@@ -327,7 +326,7 @@ static bool mark_signed(const struct sigv4_request *r, struct slice name, bool i
 {
     bool found = false;
     for (size_t index = 0; index < r->header_count; index++) {
-        if (header_name_is(r->headers[index].name, name))
+        if (slice_equal_nocase(r->headers[index].name, name))
             is_signed[index] = found = true;
     }
     return found;
@@ -357,7 +356,8 @@ static enum sigv4_result check_signed_list(struct parser *p, bool is_signed[HTTP
  */
 static bool may_be_unsigned(struct slice name)
 {
-    return header_name_is(name, SLICE("x-amz-content-sha256")) || header_name_is(name, SLICE("x-amz-security-token"));
+    return slice_equal_nocase(name, SLICE("x-amz-content-sha256")) ||
+           slice_equal_nocase(name, SLICE("x-amz-security-token"));
 }
 
 static enum sigv4_result check_signed_headers(struct parser *p)
@@ -368,7 +368,7 @@ static enum sigv4_result check_signed_headers(struct parser *p)
     TRY_PART(check_signed_list(p, is_signed));
     for (size_t index = 0; index < p->request->header_count; index++) {
         struct slice name = p->request->headers[index].name;
-        if (is_signed[index] || !header_name_is(slice_head(name, 6), SLICE("x-amz-")) || may_be_unsigned(name))
+        if (is_signed[index] || !slice_equal_nocase(slice_head(name, 6), SLICE("x-amz-")) || may_be_unsigned(name))
             continue;
         struct slice shown = quoted(p, name);
         return INCOMPLETE(p, "'%.*s' must be a 'SignedHeader' in the AWS Authorization.", SLICE_ARG(shown));

@@ -67,8 +67,12 @@ static inline size_t slice_find(struct slice s, char byte)
 }
 /* bytewise order, shorter first */
 int slice_compare(struct slice a, struct slice b);
-bool slice_equal_nocase(struct slice a, struct slice b); /* ASCII only */
-struct slice slice_trim(struct slice s);                 /* blanks and tabs at both ends */
+bool bytes_equal_nocase(const char *a, const char *b, size_t size);
+static inline bool slice_equal_nocase(struct slice a, struct slice b) /* ASCII only */
+{
+    return a.size == b.size && bytes_equal_nocase(a.data, b.data, a.size);
+}
+struct slice slice_trim(struct slice s); /* blanks and tabs at both ends */
 /* Cuts at the first `separator`: returns what is before, *rest becomes what is after (none if there was none). */
 struct slice slice_cut(struct slice *rest, char separator);
 

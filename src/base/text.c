@@ -1,6 +1,8 @@
 /* text.c: numbers, hex, base64, percent-encoding, dates (text.h). UTF-8 is in utf8.c. */
 #include "base/text.h"
 
+#include <endian.h>
+
 /* ---- numbers --------------------------------------------------------------------------------------------------------
  */
 
@@ -85,12 +87,16 @@ void text_format_hex(const void *bytes, size_t size, char *out)
     /* four bytes at a time: nibbles spread over eight lanes, then '0' + n, and 39 more from ten on */
     const uint8_t *b = bytes;
     for (; size >= 4; size -= 4, b += 4, out += 8) {
-        uint64_t x = (uint64_t)b[0] | (uint64_t)b[1] << 16 | (uint64_t)b[2] << 32 | (uint64_t)b[3] << 48;
+        uint32_t four;
+        memcpy(&four, b, 4);
+        uint64_t x = le32toh(four);
+        x = (x | x << 16) & 0x0000ffff0000ffffull;
+        x = (x | x << 8) & 0x00ff00ff00ff00ffull;
         x = (x >> 4 & 0x000f000f000f000full) | (x & 0x000f000f000f000full) << 8;
         uint64_t is_letter = (x + 0x0606060606060606ull) >> 4 & 0x0101010101010101ull;
         x += 0x3030303030303030ull + is_letter * 39;
-        for (int i = 0; i < 8; i++)
-            out[i] = (char)(x >> 8 * i);
+        x = htole64(x);
+        memcpy(out, &x, 8);
     }
     static const char digits[] = "0123456789abcdef";
     for (; size; size--, b++) {

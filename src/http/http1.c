@@ -427,7 +427,7 @@ enum http1_result http1_head_parse(struct http1_head *h, struct slice bytes)
 struct slice http_header_find(const struct http_request *r, struct slice name)
 {
     for (size_t index = 0; index < r->header_count; index++)
-        if (r->headers[index].name.size == name.size && slice_equal_nocase(r->headers[index].name, name))
+        if (slice_equal_nocase(r->headers[index].name, name))
             return r->headers[index].value;
     return SLICE_NONE;
 }
