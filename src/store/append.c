@@ -255,13 +255,13 @@ static struct error write_pages(struct store *s, const struct segment *g, uint64
     static const char zeros[PAGE_BYTES];
     struct iovec parts[3];
     int count = 0;
-    if (from == to)
-        return OK;
     add_iovec(s, parts, &count, from, (size_t)((end < to ? end : to) - from));
     if (to > end)
         parts[count++] = (struct iovec){ (void *)(uintptr_t)zeros, (size_t)(to - end) };
     return sys->file.write(g->file, from - g->number * s->span, parts, count);
 }
+
+enum { SMALL_WRITE_BYTES = 4 * PAGE_BYTES }; /* its pieces are small, too */
 
 /* Whole pages, so that the kernel never has to read one before it can write: the bytes before the frame are those of the
  * frame before, which are the same again; after it come zeros, not the ring, where others append meanwhile. The last page
@@ -269,9 +269,12 @@ static struct error write_pages(struct store *s, const struct segment *g, uint64
  * in that page, would dirty the whole piece. */
 static struct error write_whole_pages(struct store *s, const struct segment *g, uint64_t position, uint64_t end)
 {
-    uint64_t from = position / PAGE_BYTES * PAGE_BYTES, last = end / PAGE_BYTES * PAGE_BYTES;
-    TRY(write_pages(s, g, from, last, end));
-    return write_pages(s, g, last, end > last ? last + PAGE_BYTES : last, end);
+    uint64_t from = position / PAGE_BYTES * PAGE_BYTES, to = (end + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+    if (to - from > SMALL_WRITE_BYTES) {
+        TRY(write_pages(s, g, from, to - PAGE_BYTES, end));
+        from = to - PAGE_BYTES;
+    }
+    return write_pages(s, g, from, to, end);
 }
 
 /* Fills in the header, whose place in the ring was kept free, and writes the frame. No lock: these bytes are ours. */
