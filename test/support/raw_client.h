@@ -160,7 +160,7 @@ static inline bool raw_try_read(struct raw *r, bool no_body, struct raw_reply *r
 
 static inline struct raw_reply raw_read(struct raw *r)
 {
-    struct raw_reply reply;
+    struct raw_reply reply = { 0 };
     assert_true(raw_try_read(r, false, &reply));
     return reply;
 }

@@ -194,7 +194,7 @@ static void replies_without_body(void **state)
 {
     (void)state;
     struct raw r = connect_client();
-    struct raw_reply reply;
+    struct raw_reply reply = { 0 };
     RAW_SEND(&r, "HEAD /big?100000 HTTP/1.1\r\nHost: h\r\n\r\nHEAD / HTTP/1.1\r\nHost: h\r\n\r\n");
     assert_true(raw_try_read(&r, true, &reply));
     struct slice length = raw_header(reply.head, SLICE("content-length"));
@@ -464,7 +464,7 @@ static void a_handler_refuses_before_the_body(void **state)
     (void)state;
     static char body[3000000];
     struct raw r = connect_client();
-    struct raw_reply reply;
+    struct raw_reply reply = { 0 };
     /* not here yet: answered, and closed after what comes was thrown away, so that the reply is not lost */
     RAW_SEND(&r, "POST /refuse HTTP/1.1\r\nHost: h\r\nContent-Length: 3000000\r\n\r\n");
     raw_try_send(&r, slice_of(body, sizeof body));
