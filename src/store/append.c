@@ -204,6 +204,7 @@ struct error store_append(struct store *s, uint16_t log, uint64_t time_ms, const
     struct error e = make_room(s, bytes, urgent);
     if (failed(e)) {
         pthread_mutex_unlock(&s->lock);
+        background_wake(s); /* it may find room */
         return e;
     }
     if (s->frame.bytes == 0)
