@@ -136,7 +136,7 @@ static struct error make_room(struct store *s, size_t bytes, bool urgent)
         size_t need = bytes + (s->frame.bytes ? 0 : FRAME_HEADER_BYTES);
         bool is_pending = s->frame.bytes || s->is_flushing;
         bool fits = room_in_current(s) >= need;
-        if (fits && atomic_load(&s->end) - atomic_load(&s->durable) + need <= PENDING_BYTES_MAX)
+        if (fits && atomic_load(&s->end) - atomic_load(&s->durable) + need <= STORE_PENDING_BYTES_MAX)
             return OK;
         if (is_pending)
             wait_for_disk(s);

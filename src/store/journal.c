@@ -100,12 +100,12 @@ static struct error open_format(struct store *s, struct arena *arena, struct sli
     return OK;
 }
 
-/* Without this a power loss may take a new data directory away, name and all. A parent that may be passed through but not
- * read cannot be synced: then the operator's choice of place decides. */
-static struct error sync_parent(const struct store *s)
+/* Without this a power loss may take a new directory away, name and all. A parent that may be passed through but not read
+ * cannot be synced: then the operator's choice of place decides. */
+struct error sync_parent_dir(const char *path)
 {
     char parent[PATH_BYTES];
-    snprintf(parent, sizeof(parent), "%s", s->dir);
+    snprintf(parent, sizeof(parent), "%s", path);
     size_t size = strlen(parent);
     while (size > 1 && parent[size - 1] == '/')
         size--;
@@ -156,7 +156,7 @@ static struct error lock_directory(struct store *s, struct arena *arena, struct 
     struct error e = sys->file.make_dir(s->dir);
     bool is_old = e.code == ERR_EXISTS; /* perhaps of a birth that was cut short: its name may still be unsynced */
     if (!failed(e) || is_old) {
-        struct error synced = sync_parent(s);
+        struct error synced = sync_parent_dir(s->dir);
         e = is_old ? OK : synced;
     }
     if (failed(e))

@@ -137,7 +137,7 @@ static void release_segment(struct store *s, struct segment *g)
 
 static bool free_one(struct store *s)
 {
-    if (atomic_load(&s->keep_segments) || !s->snapshot_number)
+    if (atomic_load(&s->backups) > 0 || !s->snapshot_number)
         return false;
     uint64_t last = MUTANT(trim_above_snapshot) ? s->current->number : s->snapshot_from / s->span;
     for (uint64_t n = atomic_load(&s->first_segment); n < last; n++) {
