@@ -122,6 +122,8 @@ struct record_in {
     uint64_t object;
     const struct slice *parts; /* payload, gathered */
     size_t part_count;
+    size_t
+        opaque_parts; /* the last so many are bytes that `apply` does not look at (a body): only a replay shows it them */
 };
 /* Atomic: all records are in one frame. ret_lsns[count]. ERR_TOO_LARGE past LOG_BATCH_BYTES_MAX or a segment, ERR_FULL when
  * the disk's reserve is reached (`urgent` appends - deletes - may use the second reserve), ERR_IO when no file can be made
