@@ -124,7 +124,8 @@ struct strangers {
 
 static void look_at_name(void *context, const char *name)
 {
-    static const char *const of_a_birth[] = { "lock", "secret", "secret.tmp", "format.tmp", "lost+found" };
+    static const char *const of_a_birth[] = { "lock", "secret", "secret.tmp", "format.tmp", "doctor.tmp",
+        "lost+found" };
     struct strangers *found = context;
     if (!strcmp(name, "format")) {
         found->has_format = true;

@@ -47,11 +47,14 @@ def test_doctor(t):
     out, _ = t.run("doctor", "--data-dir", t.path("new"))
     for line in ("disk space", "disk syncs", "open files", "cores, memory", "clock", "is new", "All is well."):
         assert line in out, out
+    pathlib.Path(t.path("data")).mkdir()
+    t.write("data/doctor.tmp", "of one that was killed")
     directory = stopped_server(t)
     assert "every frame and snapshot matches" in t.run("doctor", "--data-dir", directory)[0]
     assert not pathlib.Path(directory, "doctor.tmp").exists()
     s = t.server().ready()
-    assert "a server uses it" in t.run("doctor", "--data-dir", directory)[0]
+    out, _ = t.run("doctor", "--data-dir", directory)
+    assert "ok   data " in out and "a server uses it" in out and "All is well." in out, out
     s.stop()
     put_back = damage(directory, b"body-3")
     out, _ = t.run("doctor", "--data-dir", directory, code=1)
