@@ -34,7 +34,6 @@ typedef uint64_t lsn_t;
 enum {
     STORE_RECORD_ALIGN = 16,
     STORE_PENDING_BYTES_MAX = 14 * MIB, /* of a ring of 16 MiB: doc/decisions/0003-the-ring.md */
-    STORE_EPOCH_BYTES = 8,
 };
 
 enum record_flags {
