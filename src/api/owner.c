@@ -211,14 +211,17 @@ static struct error apply_one(struct owner *o, const struct record *r)
     return all.services[service]->apply(o->state[service], r);
 }
 
+/* What `apply` looks at. Bodies are not copied for it: they may be a megabyte. */
 static struct slice gather(const struct record_in *in, struct buf *scratch)
 {
-    if (in->part_count == 1)
+    ASSERT(in->opaque_parts < in->part_count);
+    size_t count = in->part_count - in->opaque_parts;
+    if (count == 1)
         return in->parts[0];
-    size_t from = scratch->size;
-    for (size_t i = 0; i < in->part_count; i++)
+    buf_reset(scratch);
+    for (size_t i = 0; i < count; i++)
         buf_add(scratch, in->parts[i]);
-    return slice_of(scratch->data + from, scratch->size - from);
+    return buf_slice(scratch);
 }
 
 struct error owner_record(struct owner *o, const struct record_in *records, size_t count, bool urgent, lsn_t *ret_lsns)
@@ -228,9 +231,9 @@ struct error owner_record(struct owner *o, const struct record_in *records, size
     ASSERT(count > 0 && (ret_lsns || count <= RECORDS_INLINE_MAX));
     uint64_t time_ms = o->now_ms > o->last_time_ms ? o->now_ms : o->last_time_ms;
     TRY(store_append(o->store, o->log, time_ms, records, count, urgent, lsns));
+    struct buf scratch;
+    buf_init(&scratch);
     for (size_t i = 0; i < count; i++) {
-        struct buf scratch;
-        buf_init(&scratch);
         struct record r = { .lsn = lsns[i],
             .time_ms = time_ms,
             .log = o->log,
@@ -241,8 +244,8 @@ struct error owner_record(struct owner *o, const struct record_in *records, size
             .payload = gather(&records[i], &scratch) };
         struct error e = apply_one(o, &r);
         ASSERT(!failed(e)); /* what decide wrote, apply must take: the log already has it */
-        buf_deinit(&scratch);
     }
+    buf_deinit(&scratch);
     return OK;
 }
 

@@ -34,7 +34,7 @@ struct owner *owner_of(uint16_t log);
 uint16_t owner_log_of(
     struct slice account, struct slice region, struct slice name); /* hash mod LOG_COUNT; stable for ever */
 
-/* Within a task: append and apply. ret_lsns may be NULL when count <= 16. On failure nothing was applied. */
+/* Within a task: append and apply. ret_lsns may be NULL when count <= 32. On failure nothing was applied. */
 struct error owner_record(struct owner *o, const struct record_in *records, size_t count, bool urgent, lsn_t *ret_lsns);
 /* Within a task: advance(now >= ms) will run. Earlier ones win; 0 is "as soon as this task is done". */
 void owner_wake_at(struct owner *o, uint64_t ms);

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "store/store.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,21 +11,37 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { ASK_SECONDS = 5, ANSWER_SECONDS = 3600 }; /* a backup copies everything there is */
+enum { ASK_SECONDS = 5 };
+
+struct address {
+    struct sockaddr_un name;
+    int directory; /* -1: not needed */
+};
 
 struct control {
     int fd;
-    struct sockaddr_un address;
+    struct address address;
     struct store *store;
     pthread_t thread;
 };
 
-/* False: the path is longer than a socket's may be. */
-static bool make_address(const char *data_dir, struct sockaddr_un *ret_address)
+/* A socket's path has room for 107 bytes: a directory whose own is longer is named by a descriptor. */
+static bool address_open(const char *data_dir, struct address *ret)
 {
-    *ret_address = (struct sockaddr_un){ .sun_family = AF_UNIX };
-    int size = snprintf(ret_address->sun_path, sizeof(ret_address->sun_path), "%s/control", data_dir);
-    return size > 0 && (size_t)size < sizeof(ret_address->sun_path);
+    *ret = (struct address){ .name = { .sun_family = AF_UNIX }, .directory = -1 };
+    const size_t room = sizeof(ret->name.sun_path);
+    int size = snprintf(ret->name.sun_path, room, "%s/control", data_dir);
+    if (size > 0 && (size_t)size < room)
+        return true;
+    ret->directory = open(data_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    snprintf(ret->name.sun_path, room, "/proc/self/fd/%d/control", ret->directory);
+    return ret->directory >= 0;
+}
+
+static void address_close(struct address *a)
+{
+    if (a->directory >= 0)
+        close(a->directory);
 }
 
 static void set_timeout(int fd, int option, int seconds)
@@ -98,10 +115,9 @@ static void *serve_all(void *argument)
 
 static bool start(struct control *c)
 {
-    unlink(c->address.sun_path); /* of a process that was killed: the directory is ours */
-    return bind(c->fd, (struct sockaddr *)&c->address, sizeof(c->address)) == 0 &&
-           chmod(c->address.sun_path, 0600) == 0 && listen(c->fd, 4) == 0 &&
-           pthread_create(&c->thread, NULL, serve_all, c) == 0;
+    unlink(c->address.name.sun_path); /* of a process that was killed: the directory is ours */
+    return fchmod(c->fd, 0600) == 0 && bind(c->fd, (struct sockaddr *)&c->address.name, sizeof(c->address.name)) == 0 &&
+           listen(c->fd, 4) == 0 && pthread_create(&c->thread, NULL, serve_all, c) == 0;
 }
 
 struct control *control_open(const char *data_dir, struct store *store)
@@ -110,14 +126,14 @@ struct control *control_open(const char *data_dir, struct store *store)
     ASSERT(c);
     c->store = store;
     c->fd = -1;
-    if (make_address(data_dir, &c->address))
+    if (address_open(data_dir, &c->address))
         c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (c->fd >= 0 && start(c))
         return c;
-    log_event(
-        LOG_WARN, "no_control_socket", "directory=%s errno=%d", LOG_QUOTED(slice_str(data_dir)), c->fd < 0 ? 0 : errno);
+    log_event(LOG_WARN, "no_control_socket", "directory=%s errno=%d", LOG_QUOTED(slice_str(data_dir)), errno);
     if (c->fd >= 0)
         close(c->fd);
+    address_close(&c->address);
     free(c);
     return NULL;
 }
@@ -126,10 +142,12 @@ void control_close(struct control *c)
 {
     if (!c)
         return;
+    store_stop_backups(c->store);
     shutdown(c->fd, SHUT_RDWR);
     pthread_join(c->thread, NULL);
-    unlink(c->address.sun_path);
+    unlink(c->address.name.sun_path);
     close(c->fd);
+    address_close(&c->address);
     free(c);
 }
 
@@ -137,21 +155,21 @@ void control_close(struct control *c)
 
 bool control_ask(const char *data_dir, const char *line, struct arena *arena, struct slice *ret_answer)
 {
-    struct sockaddr_un address;
+    struct address address;
     char answer[CONTROL_LINE_BYTES_MAX];
-    if (!make_address(data_dir, &address))
-        return false;
+    bool is_there = false;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return false;
-    set_timeout(fd, SO_RCVTIMEO, ANSWER_SECONDS);
-    bool is_answered = connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
-    if (is_answered) {
+    if (address_open(data_dir, &address) && connect(fd, (struct sockaddr *)&address.name, sizeof(address.name)) == 0) {
+        is_there = true;
         send_line(fd, line);
-        is_answered = read_line(fd, answer);
+        if (read_line(fd, answer))
+            *ret_answer = arena_copy(arena, slice_str(answer));
+        else
+            *ret_answer = SLICE("it ended before it answered");
     }
+    address_close(&address);
     close(fd);
-    if (is_answered)
-        *ret_answer = arena_copy(arena, slice_str(answer));
-    return is_answered;
+    return is_there;
 }

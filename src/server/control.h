@@ -17,9 +17,9 @@ enum { CONTROL_LINE_BYTES_MAX = 4096 + 64 };
 struct store;
 struct control;
 struct control *control_open(const char *data_dir, struct store *store); /* NULL: there is none */
-void control_close(struct control *c); /* waits for a backup under way; NULL is fine */
+void control_close(struct control *c);                                   /* ends a backup under way; NULL is fine */
 
-/* The command line's side. False: no server answers there. ret_answer: "ok", or why not; in `arena`. */
+/* The command line's side; waits as long as it takes. False: no server is there. ret_answer: "ok", or why not; in `arena`. */
 bool control_ask(const char *data_dir, const char *line, struct arena *arena, struct slice *ret_answer);
 
 #endif

@@ -140,7 +140,7 @@ static struct error make_room(struct store *s, size_t bytes, bool urgent)
         size_t need = bytes + (s->frame.bytes ? 0 : FRAME_HEADER_BYTES);
         bool is_pending = s->frame.bytes || s->is_flushing;
         bool fits = room_in_current(s) >= need;
-        if (fits && atomic_load(&s->end) - atomic_load(&s->durable) + need <= PENDING_BYTES_MAX)
+        if (fits && atomic_load(&s->end) - atomic_load(&s->durable) + need <= STORE_PENDING_BYTES_MAX)
             return OK;
         if (is_pending)
             wait_for_disk(s);
@@ -208,6 +208,7 @@ struct error store_append(struct store *s, uint16_t log, uint64_t time_ms, const
     struct error e = make_room(s, bytes, urgent);
     if (failed(e)) {
         pthread_mutex_unlock(&s->lock);
+        background_wake(s); /* it may find room */
         return e;
     }
     if (s->frame.bytes == 0)

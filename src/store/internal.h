@@ -25,7 +25,6 @@ enum {
     FRAME_HEADER_BYTES = 64,
     RECORD_HEADER_BYTES = 32,
     RING_BYTES = 16 * MIB,
-    PENDING_BYTES_MAX = 14 * MIB, /* appended, not yet durable; past it an append waits for the disk */
     SEGMENT_BYTES_MIN = 4 * MIB,
     SEGMENT_BYTES_DEFAULT = 64 * MIB,
     SEGMENT_FIRST_BYTES = 1 * MIB,
@@ -167,7 +166,8 @@ struct store {
     uint64_t snapshot_end_seen;              /* journal end when the last one began */
     _Atomic uint64_t unsnapped_bytes;        /* replay_cost of what was appended since then, or replayed */
     _Atomic bool refuses_sends, refuses_all;
-    _Atomic bool keep_segments; /* a backup copies */
+    _Atomic int backups; /* under way: no segment is freed */
+    _Atomic bool stops_backups;
     uint64_t space_checked_us, snapshot_failed_us;
 
     void (*on_durable)(void *context);
@@ -182,11 +182,17 @@ struct store {
     bool is_kicked, is_work_wanted;
     struct warm_request *warm_first, **warm_last;
 
-    struct store_metrics metrics; /* counters under (L) or work_lock; histograms by the flusher */
+    struct store_metrics metrics; /* (L) */
     _Atomic uint64_t cold_reads, pinned;
 };
 
+static_assert(
+    STORE_PENDING_BYTES_MAX + PAGE_BYTES < RING_BYTES, "what is pending is never overwritten, nor its first page");
+
 #define PAGES_MAX 4096
+
+/* journal.c */
+struct error sync_parent_dir(const char *path); /* makes the name of a new directory durable */
 
 /* format.c: checksums and headers */
 int format_text(const struct store *s, char out[FORMAT_TEXT_BYTES]); /* of the file `format`; returns its length */

@@ -100,12 +100,12 @@ static struct error open_format(struct store *s, struct arena *arena, struct sli
     return OK;
 }
 
-/* Without this a power loss may take a new data directory away, name and all. A parent that may be passed through but not
- * read cannot be synced: then the operator's choice of place decides. */
-static struct error sync_parent(const struct store *s)
+/* Without this a power loss may take a new directory away, name and all. A parent that may be passed through but not read
+ * cannot be synced: then the operator's choice of place decides. */
+struct error sync_parent_dir(const char *path)
 {
     char parent[PATH_BYTES];
-    snprintf(parent, sizeof(parent), "%s", s->dir);
+    snprintf(parent, sizeof(parent), "%s", path);
     size_t size = strlen(parent);
     while (size > 1 && parent[size - 1] == '/')
         size--;
@@ -124,7 +124,8 @@ struct strangers {
 
 static void look_at_name(void *context, const char *name)
 {
-    static const char *const of_a_birth[] = { "lock", "secret", "secret.tmp", "format.tmp", "lost+found" };
+    static const char *const of_a_birth[] = { "lock", "secret", "secret.tmp", "format.tmp", "doctor.tmp",
+        "lost+found" };
     struct strangers *found = context;
     if (!strcmp(name, "format")) {
         found->has_format = true;
@@ -156,7 +157,7 @@ static struct error lock_directory(struct store *s, struct arena *arena, struct 
     struct error e = sys->file.make_dir(s->dir);
     bool is_old = e.code == ERR_EXISTS; /* perhaps of a birth that was cut short: its name may still be unsynced */
     if (!failed(e) || is_old) {
-        struct error synced = sync_parent(s);
+        struct error synced = sync_parent_dir(s->dir);
         e = is_old ? OK : synced;
     }
     if (failed(e))
@@ -207,10 +208,10 @@ bool store_step(struct store *s)
     return did;
 }
 
-/* The wall clock may jump; `worked` waits by the other one. */
+/* The wall clock may jump; `worked` waits by the other one: the kernel's, whatever clock a test has put in its place. */
 static struct timespec monotonic_in(uint64_t us)
 {
-    us += sys->clock.monotonic_us();
+    us += sys_real.clock.monotonic_us();
     return (struct timespec){ .tv_sec = (time_t)(us / 1000000), .tv_nsec = (long)(us % 1000000) * 1000 };
 }
 

@@ -129,21 +129,22 @@ static void release_segment(struct store *s, struct segment *g)
         sys->file.remove(path);
         sys->file.remove(spare);
     }
-    s->metrics.recycled_segments++;
     pthread_mutex_lock(&s->lock);
+    s->metrics.recycled_segments++;
     segment_forget(s, g);
     pthread_mutex_unlock(&s->lock);
 }
 
 static bool free_one(struct store *s)
 {
-    if (atomic_load(&s->keep_segments) || !s->snapshot_number)
+    if (atomic_load(&s->backups) > 0 || !s->snapshot_number)
         return false;
     uint64_t last = MUTANT(trim_above_snapshot) ? s->current->number : s->snapshot_from / s->span;
     for (uint64_t n = atomic_load(&s->first_segment); n < last; n++) {
         struct segment *g = segment_find(s, n);
         if (g && is_free(s, g)) {
             release_segment(s, g);
+            s->space_checked_us = 0; /* sends may be taken again */
             return true;
         }
     }
@@ -199,8 +200,10 @@ static struct error relocate_frame(void *context, const struct frame_header *h, 
         uint64_t before = atomic_load(&s->end);
         TRY(s->ops.relocate(s->ops.context, &r));
         if (atomic_load(&s->end) != before) {
+            pthread_mutex_lock(&s->lock);
             s->metrics.relocated_records++;
             s->metrics.relocated_bytes += record_bytes(r.payload.size);
+            pthread_mutex_unlock(&s->lock);
         }
     }
     return is_bad ? ERROR_OF(ERR_CORRUPT) : OK;
@@ -249,11 +252,12 @@ static bool wants_snapshot(struct store *s)
     return snapshot_is_due(s) || snapshot_would_free(s);
 }
 
+/* What is dead is freed before the disk is judged: nothing is refused for want of room that only has to be taken. */
 bool space_step(struct store *s)
 {
-    check_disk(s);
     if (prepare_next(s) || free_one(s))
         return true;
+    check_disk(s);
     if (wants_snapshot(s)) {
         bool is_taken = !failed(snapshot_take(s));
         s->snapshot_failed_us = is_taken ? 0 : sys->clock.monotonic_us();

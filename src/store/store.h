@@ -4,19 +4,20 @@
  *                 (memory)    (one fdatasync      └─ live counts ─> recycled when dead, cleaned when nearly dead
  *                              for all logs)
  *
- * A store holds LOG_COUNT logs. An engine (journal; sim) keeps them; both pass the same suite (test/unit/store).
+ * A store holds LOG_COUNT logs in one journal; the simulator runs the same code over files in memory.
  * Vocabulary: an LSN names a record: the journal's byte position / 16. LSNs grow, are never reused, not dense, and never
- * shown raw to clients. LSN 0 is before everything. A record is durable once store_durable() > its LSN.
+ * shown raw to clients. LSN 0 is before everything. A record is durable (as `durability` says) once store_durable() > its LSN.
  *
  * Guarantees (numbers of log-and-cluster.md 5.2): G1 one total order a log, the same for ever; G3 durable means it survives
  * any crash; G4 what one store_append takes is atomic (all or nothing after a crash); G5 fail-stop: after a failed sync the
  * process ends (fatal callback), nothing is reported durable afterwards; G8 space is freed only from segments that hold
- * no live record and lie wholly below the last committed snapshot; G10 record times never go back inside a log.
+ * no live record and lie wholly below the last committed snapshot; G10 record times never go back inside a log (the owner
+ * gives them so). Files beside the journal (the segment that comes next, snapshots, copies) may fail: others are made.
  *
  * Owner    store_append for one log is called by that log's owner only (api/owner.h); different logs may append at once.
  * Thread   each function says; "any" means any thread at any time after store_open.
- * Memory   store_append copies. Bytes appended but not yet flushed are bounded by STORE_PENDING_BYTES_MAX: past it
- *          ERR_AGAIN (the caller answers "throttled").
+ * Memory   store_append copies. Bytes appended but not yet durable are bounded by STORE_PENDING_BYTES_MAX: past it an
+ *          append waits for the disk, or flushes itself.
  * Source   format: doc/formats/journal.md
  */
 #ifndef MILLRACE_STORE_STORE_H
@@ -32,8 +33,7 @@ typedef uint64_t lsn_t;
 
 enum {
     STORE_RECORD_ALIGN = 16,
-    STORE_PENDING_BYTES_MAX = 64 * MIB,
-    STORE_EPOCH_BYTES = 8,
+    STORE_PENDING_BYTES_MAX = 14 * MIB, /* of a ring of 16 MiB: doc/decisions/0003-the-ring.md */
 };
 
 enum record_flags {
@@ -52,17 +52,23 @@ struct record {
     struct slice payload;
 };
 
-enum store_durability { DURABILITY_FSYNC, DURABILITY_OS, DURABILITY_MEMORY };
+enum store_durability {
+    DURABILITY_FSYNC,  /* durable: synced */
+    DURABILITY_OS,     /* durable: handed to the kernel; segments are synced when they are left, and at snapshots */
+    DURABILITY_MEMORY, /* nothing is ever synced */
+};
 
 struct store_options {
     const char *dir; /* made if absent (its parent must exist) */
     enum store_durability durability;
-    uint64_t segment_bytes; /* 0: 64 MiB; the first segment of an empty directory is small (1 MiB) */
+    /* 0: 64 MiB; at least 4; a directory keeps what it was born with; the first of a start has 1 MiB, the second 16 */
+    uint64_t segment_bytes;
     /* 0: 256 MiB of journal between snapshots, each record counted as 256 bytes more than it has (a start that reads them is
      * busy with records as much as with bytes); at least twice the last snapshot's size. */
     uint64_t snapshot_bytes;
-    bool threads; /* false: no committer, background or reader thread; the caller steps (simulator) */
-    /* The store cannot go on (fsync error, impossible state). Must not return; the default prints and exits 74. */
+    bool threads; /* false: no committer, background or reader thread; the caller flushes and steps (simulator) */
+    /* The store cannot go on (a write or sync of the journal failed, its directory is gone). Must not return; the default
+     * prints and exits 74. */
     void (*fatal)(const char *sentence);
 };
 
@@ -75,11 +81,12 @@ struct store_state_ops {
     struct error (*apply)(void *context, const struct record *r);
     /* a log's snapshot, before its records; `bytes` is valid during the call only */
     struct error (*restore)(void *context, uint16_t log, struct slice bytes);
-    /* Called on the background thread (or in store_step): must bring the state of `log` into `w` at one instant, with the
-     * owner's token held, and set *ret_covers to the LSN of the last record applied (0: none). */
+    /* Called by whoever takes the snapshot (the background thread, store_step, store_snapshot_now, store_backup, store_close):
+     * must bring the state of `log` into `w` at one instant, with the owner's token held, and set *ret_covers to the LSN of
+     * the last record applied (0: none). Must not ask for a step, a snapshot or a backup itself. */
     struct error (*capture)(void *context, uint16_t log, struct snapshot_writer *w, lsn_t *ret_covers);
-    /* The cleaner asks, with no locks held: is the record at r->lsn still pointed at? If so append it again (its owner
-     * does, with a record type of its own that moves the pointer). Called on the background thread. */
+    /* The cleaner asks: is the record at r->lsn still pointed at? If so append it again (its owner does, with a record type
+     * of its own that moves the pointer). Called on the background thread, or in store_step. */
     struct error (*relocate)(void *context, const struct record *r);
 };
 
@@ -91,11 +98,13 @@ void snapshot_add_ref(struct snapshot_writer *w, const void *bytes, size_t size,
 struct store;
 
 /* Reads the newest snapshot, replays the rest through ops, opens a new segment. ERR_LOCKED (another process),
- * ERR_NEWER_FORMAT, ERR_CORRUPT (damage below what was durable): `ret_sentence` (in `arena`) says what and where.
+ * ERR_NEWER_FORMAT, ERR_CORRUPT (damage below what was durable, or no data directory), ERR_CONFIG (the secret can be read by
+ * others), ERR_FULL, ERR_IO and what ops say: `ret_sentence` (in `arena`) says what and where.
  * *ret_store is set before the first restore or apply, which may count live records (store_live_add). */
 struct error store_open(const struct store_options *options, const struct store_state_ops *ops, struct arena *arena,
     struct store **ret_store, struct slice *ret_sentence);
-/* Flushes what is pending; a last snapshot if `snapshot`. Stops and joins its threads. */
+/* Stops and joins its threads, flushes what is pending; a last snapshot if `snapshot` and anything came since the last one.
+ * No other call may be under way. */
 void store_close(struct store *s, bool snapshot);
 
 /* Frees all memory and descriptors without any I/O, as if the process had died here. Only with options.threads == false. */
@@ -114,10 +123,13 @@ struct record_in {
     uint64_t object;
     const struct slice *parts; /* payload, gathered */
     size_t part_count;
+    size_t
+        opaque_parts; /* the last so many are bytes that `apply` does not look at (a body): only a replay shows it them */
 };
-/* Atomic: all records are in one frame. ret_lsns[count]. ERR_TOO_LARGE past LOG_BATCH_BYTES_MAX, ERR_AGAIN when too much is
- * pending, ERR_FULL when the disk's reserve is reached (`urgent` appends - deletes - may use the second reserve).
- * Cost: one CRC and one memcpy of the bytes, one short lock. */
+/* Atomic: all records are in one frame. ret_lsns[count]. ERR_TOO_LARGE past LOG_BATCH_BYTES_MAX or a segment, ERR_FULL when
+ * the disk's reserve is reached (`urgent` appends - deletes - may use the second reserve), ERR_IO when no file can be made
+ * for the next segment: then nothing was appended. Waits while too much is pending (STORE_PENDING_BYTES_MAX) or a segment is
+ * full: no lock may be held that a flush or its on_durable needs. Cost: one CRC and one memcpy of the bytes under the lock. */
 struct error store_append(struct store *s, uint16_t log, uint64_t time_ms, const struct record_in *records,
     size_t count, bool urgent, lsn_t *ret_lsns);
 
@@ -125,19 +137,20 @@ lsn_t store_end(const struct store *s);     /* any thread: above every record ap
 lsn_t store_durable(const struct store *s); /* any thread: every record with an LSN below it is durable */
 /* Writes and syncs all that was appended, on this thread, if no other thread does so now (then ERR_AGAIN at once). */
 struct error store_flush(struct store *s);
-/* Asks the committer thread to do so; returns at once. */
+/* Asks the committer thread to do so; returns at once. Without threads nothing happens. */
 void store_kick(struct store *s);
-/* Would an inline flush be quick? (the disk's p99 sync time of late is below 300 us) */
+/* Would an inline flush be quick? (of late fewer than one flush in 17 took longer than 300 us) */
 bool store_is_quick(const struct store *s);
-/* `call` runs after each flush on the thread that flushed: short and lock-free (wakes the fronts). Set once, before use. */
+/* `call` runs after each flush on the thread that flushed, with no lock of the store held: short (it wakes the fronts). */
 void store_on_durable(struct store *s, void (*call)(void *context), void *context);
 
 /* ---- reading ---------------------------------------------------------------------------------------------------- */
 
-/* The record at `lsn`; payload lives in `arena` (or is a view that lives until store_unpin). Its checksum and position are
- * verified: ERR_CORRUPT. wait == false: ERR_COLD instead of waiting for the disk. Any thread; the segment must be pinned. */
+/* The record at `lsn`; the payload is copied into `arena`. Its checksum and position are verified: ERR_CORRUPT. wait == false:
+ * ERR_COLD instead of waiting for the disk. ERR_TRIMMED: its segment is gone; ERR_IO. Any thread; the segment must be pinned. */
 struct error store_read(struct store *s, lsn_t lsn, bool wait, struct arena *arena, struct record *ret_record);
-/* A reader thread brings these records into memory and then calls done (on the reader thread). */
+/* A reader thread brings these records into memory, as far as they can be read, and then calls done (on the reader thread;
+ * without threads at once, here). */
 void store_warm(struct store *s, const lsn_t *lsns, size_t count, void (*done)(void *argument), void *argument);
 /* A pinned segment is not recycled. Taken while the record is live (under the owner's token). Any thread unpins. */
 void store_pin(struct store *s, lsn_t lsn);
@@ -151,16 +164,16 @@ void store_live_drop(struct store *s, lsn_t lsn, uint32_t count);
 
 /* ---- background work; with options.threads its own threads call these ------------------------------------------- */
 
-/* Does one bounded piece (zero-fill ahead, one log's capture, a snapshot's write, a segment's cleaning, recycling);
- * false if there was nothing to do. */
+/* Does one piece (a look at the disk; the segment ahead, a dead segment freed, a snapshot, or a segment cleaned); false if there
+ * was nothing to do or it failed. */
 bool store_step(struct store *s);
-struct error store_snapshot_now(struct store *s); /* whole; for backup, close and tests */
+struct error store_snapshot_now(struct store *s); /* any thread; waits for the step under way */
 
 struct store_metrics {
     uint64_t appends, append_bytes, flushes, frames, written_bytes, snapshots, snapshot_bytes, segments, segments_free;
     uint64_t relocated_records, relocated_bytes, recycled_segments, cold_reads, pinned;
     struct histogram fsync_us, batch_records;
-    uint64_t free_disk_bytes;
+    uint64_t free_disk_bytes;        /* at the last look, of two a second */
     bool refuses_sends, refuses_all; /* disk reserves reached */
 };
 void store_get_metrics(struct store *s, struct store_metrics *ret_metrics);
@@ -168,13 +181,20 @@ void store_get_metrics(struct store *s, struct store_metrics *ret_metrics);
 /* ---- offline tools ----------------------------------------------------------------------------------------------- */
 
 typedef struct slice store_describe_fn(struct arena *arena, const struct record *r); /* service's text for a record */
-/* Every record as one line of text into `out` (a FILE-like sink is the caller's: emit is called per line). */
+/* Every record as one line of text: emit is called per line. Takes no lock: what a running server writes meanwhile may show
+ * in part. ERR_CORRUPT if anything is damaged; what is sound is shown all the same. */
 struct error store_dump(
     const char *dir, store_describe_fn *describe, void (*emit)(void *, struct slice line), void *context);
-/* Checks every frame, record, snapshot; emits a line per finding; ERR_CORRUPT if any. */
+/* Checks every frame, record, the newest snapshot, `format` and `secret`; emits a line per finding and one that counts;
+ * ERR_CORRUPT if there are findings. ERR_LOCKED: a process uses it. */
 struct error store_verify(const char *dir, void (*emit)(void *, struct slice line), void *context);
-/* Copies a pinned, consistent set of files of a directory no process uses, or (online) of an open store. */
+/* Copies what a start needs into the new directory to_dir (ERR_EXISTS), and syncs it: of an open store a snapshot and all
+ * that is durable once it is taken, while appends and background work go on (no segment is freed meanwhile, so the disk
+ * fills); or of a directory no process uses (ERR_LOCKED). A copy that failed half-way has no file `format` and is no data
+ * directory. Any thread. */
 struct error store_backup(struct store *s, const char *to_dir);
 struct error store_backup_offline(const char *dir, const char *to_dir);
+/* For a server that ends: backups under way, and later ones, fail with ERR_CLOSED. */
+void store_stop_backups(struct store *s);
 
 #endif

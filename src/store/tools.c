@@ -340,90 +340,135 @@ struct error store_verify(const char *dir, void (*emit)(void *, struct slice lin
 
 /* ---- backup -------------------------------------------------------------------------------------------------------------------------- */
 
-/* The first `limit` bytes; what is behind them in the original is zero in the copy. */
-static struct error copy_file(const char *from, const char *to, uint64_t limit)
+struct copying {
+    const char *from, *to;
+    const _Atomic bool *is_stopped; /* NULL: nobody stops it */
+    struct error error;             /* of a listing */
+};
+
+static struct error copy_bytes(
+    const struct copying *c, struct sys_file *in, struct sys_file *out, uint64_t limit, uint64_t *ret_copied)
 {
+    char *bytes = malloc(COPY_BYTES);
+    ASSERT(bytes);
+    struct error e = OK;
+    uint64_t at = 0;
+    for (size_t got = 1; !failed(e) && got && at < limit; at += got) {
+        e = sys->file.read(in, at, bytes, limit - at < COPY_BYTES ? (size_t)(limit - at) : COPY_BYTES, &got);
+        const struct iovec part = { bytes, got };
+        if (!failed(e) && got)
+            e = sys->file.write(out, at, &part, 1);
+        if (c->is_stopped && atomic_load(c->is_stopped))
+            e = ERROR_OF(ERR_CLOSED);
+    }
+    free(bytes);
+    *ret_copied = at;
+    return e;
+}
+
+/* The first `limit` bytes; what is behind them in the original is zero in the copy. */
+static struct error copy_file(const struct copying *c, const char *name, uint64_t limit)
+{
+    char from[PATH_BYTES + 300], to[PATH_BYTES + 300];
     struct sys_file *in, *out;
-    uint64_t size = 0;
+    uint64_t size = 0, copied = 0;
+    snprintf(from, sizeof(from), "%s/%s", c->from, name);
+    snprintf(to, sizeof(to), "%s/%s", c->to, name);
     TRY(sys->file.open(from, SYS_OPEN_READ, &in));
     struct error e = sys->file.open(to, SYS_OPEN_WRITE | SYS_OPEN_CREATE | SYS_OPEN_EXCLUSIVE, &out);
     if (failed(e)) {
         sys->file.close(in);
         return e;
     }
-    char *bytes = malloc(COPY_BYTES);
-    ASSERT(bytes);
-    uint64_t at = 0;
     e = sys->file.size(in, &size);
-    for (size_t got = 1; !failed(e) && got && at < limit; at += got) {
-        e = sys->file.read(in, at, bytes, limit - at < COPY_BYTES ? (size_t)(limit - at) : COPY_BYTES, &got);
-        const struct iovec part = { bytes, got };
-        if (!failed(e) && got)
-            e = sys->file.write(out, at, &part, 1);
-    }
-    if (!failed(e) && at < size)
+    if (!failed(e))
+        e = copy_bytes(c, in, out, limit, &copied);
+    if (!failed(e) && copied < size)
         e = sys->file.truncate(out, size);
     if (!failed(e))
         e = sys->file.sync(out);
-    free(bytes);
     sys->file.close(in);
     sys->file.close(out);
     return e;
 }
 
-struct copying {
-    const char *from, *to;
-    uint64_t upto, span; /* positions of an open store at which the copy ends; NO_POSITION: everything */
-    struct error error;
-};
-
-static bool is_ours(const char *name)
+/* `format` comes last: a copy that was cut short is not a data directory. */
+static struct error finish_copy(const struct copying *c)
 {
-    uint64_t number;
-    return !strcmp(name, "secret") || segment_parse_name(name, &number) || snapshot_parse_name(name, &number);
+    TRY(copy_file(c, "format", UINT64_MAX));
+    TRY(sys->file.sync_dir(c->to));
+    return sync_parent_dir(c->to);
 }
+
+/* ---- of an open store ---- */
+
+/* With work_lock: a snapshot made for it, the secret, and the numbers of the segments to copy up to what is durable now. */
+static struct error begin_copy(
+    struct store *s, const struct copying *c, uint64_t *ret_upto, uint64_t **ret_numbers, size_t *ret_count)
+{
+    char name[64];
+    TRY(snapshot_take(s));
+    TRY(sys->file.make_dir(c->to));
+    snprintf(name, sizeof(name), "snapshot-%016llx", (unsigned long long)s->snapshot_number);
+    TRY(copy_file(c, name, UINT64_MAX));
+    TRY(copy_file(c, "secret", UINT64_MAX));
+    uint64_t upto = atomic_load(&s->durable), first = atomic_load(&s->first_segment), last = (upto - 1) / s->span;
+    uint64_t *numbers = calloc(last - first + 1, sizeof(*numbers));
+    ASSERT(numbers);
+    size_t count = 0;
+    for (uint64_t n = first; n <= last; n++)
+        if (segment_find(s, n))
+            numbers[count++] = n;
+    *ret_upto = upto;
+    *ret_numbers = numbers;
+    *ret_count = count;
+    return OK;
+}
+
+/* Not a byte of what is written meanwhile is copied: a later frame without the one before it would look like damage. The
+ * background works on, but frees no segment. */
+struct error store_backup(struct store *s, const char *to_dir)
+{
+    const struct copying c = { .from = s->dir, .to = to_dir, .is_stopped = &s->stops_backups };
+    uint64_t upto = 0, *numbers = NULL;
+    size_t count = 0;
+    pthread_mutex_lock(&s->work_lock);
+    struct error e = begin_copy(s, &c, &upto, &numbers, &count);
+    atomic_fetch_add(&s->backups, 1);
+    pthread_mutex_unlock(&s->work_lock);
+    for (size_t i = 0; i < count && !failed(e); i++) {
+        char name[64];
+        snprintf(name, sizeof(name), "journal-%016llx.seg", (unsigned long long)numbers[i]);
+        e = copy_file(&c, name, upto - numbers[i] * s->span);
+    }
+    atomic_fetch_sub(&s->backups, 1);
+    free(numbers);
+    return failed(e) ? e : finish_copy(&c);
+}
+
+void store_stop_backups(struct store *s)
+{
+    atomic_store(&s->stops_backups, true);
+}
+
+/* ---- of a directory that no process uses ---- */
 
 static void copy_name(void *context, const char *name)
 {
     struct copying *c = context;
-    if (failed(c->error) || !is_ours(name))
-        return;
-    char from[PATH_BYTES + 300], to[PATH_BYTES + 300];
-    uint64_t number, limit = UINT64_MAX;
-    if (c->upto != NO_POSITION && segment_parse_name(name, &number)) {
-        if (number * c->span >= c->upto)
-            return; /* made since */
-        limit = c->upto - number * c->span;
-    }
-    snprintf(from, sizeof(from), "%s/%s", c->from, name);
-    snprintf(to, sizeof(to), "%s/%s", c->to, name);
-    c->error = copy_file(from, to, limit);
+    uint64_t number;
+    bool is_ours = !strcmp(name, "secret") || segment_parse_name(name, &number) || snapshot_parse_name(name, &number);
+    if (is_ours && !failed(c->error))
+        c->error = copy_file(c, name, UINT64_MAX);
 }
 
-/* `format` comes last: a copy that was cut short is not a data directory. */
-static struct error copy_directory(const char *from, const char *to, uint64_t upto, uint64_t span)
+static struct error copy_all(const char *from, const char *to)
 {
+    struct copying c = { .from = from, .to = to };
     TRY(sys->file.make_dir(to));
-    struct copying c = { from, to, upto, span, OK };
     TRY(sys->file.list_dir(from, copy_name, &c));
     TRY(c.error);
-    char a[PATH_BYTES + 64], b[PATH_BYTES + 64];
-    snprintf(a, sizeof(a), "%s/format", from);
-    snprintf(b, sizeof(b), "%s/format", to);
-    TRY(copy_file(a, b, UINT64_MAX));
-    return sys->file.sync_dir(to);
-}
-
-/* Up to what is durable now, and not a byte of what is written meanwhile: a later frame without the one before it would
- * look like damage. */
-struct error store_backup(struct store *s, const char *to_dir)
-{
-    pthread_mutex_lock(&s->work_lock); /* no segment is freed and no snapshot replaced meanwhile */
-    struct error e = snapshot_take(s);
-    if (!failed(e))
-        e = copy_directory(s->dir, to_dir, atomic_load(&s->durable), s->span);
-    pthread_mutex_unlock(&s->work_lock);
-    return e;
+    return finish_copy(&c);
 }
 
 struct error store_backup_offline(const char *dir, const char *to_dir)
@@ -434,7 +479,7 @@ struct error store_backup_offline(const char *dir, const char *to_dir)
     TRY(sys->file.open(path, SYS_OPEN_WRITE, &lock));
     struct error e = sys->file.lock(lock);
     if (!failed(e))
-        e = copy_directory(dir, to_dir, NO_POSITION, 0);
+        e = copy_all(dir, to_dir);
     sys->file.close(lock);
     return e;
 }

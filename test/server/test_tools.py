@@ -47,11 +47,14 @@ def test_doctor(t):
     out, _ = t.run("doctor", "--data-dir", t.path("new"))
     for line in ("disk space", "disk syncs", "open files", "cores, memory", "clock", "is new", "All is well."):
         assert line in out, out
+    pathlib.Path(t.path("data")).mkdir()
+    t.write("data/doctor.tmp", "of one that was killed")
     directory = stopped_server(t)
     assert "every frame and snapshot matches" in t.run("doctor", "--data-dir", directory)[0]
     assert not pathlib.Path(directory, "doctor.tmp").exists()
     s = t.server().ready()
-    assert "a server uses it" in t.run("doctor", "--data-dir", directory)[0]
+    out, _ = t.run("doctor", "--data-dir", directory)
+    assert "ok   data " in out and "a server uses it" in out and "All is well." in out, out
     s.stop()
     put_back = damage(directory, b"body-3")
     out, _ = t.run("doctor", "--data-dir", directory, code=1)
@@ -95,42 +98,75 @@ def test_backup_at_rest(t):
     assert pathlib.Path(t.directory, "relative", "format").exists()
 
 
+class Load:
+    """A client that sends, and deletes every third message, until it is stopped: what was acknowledged, in order."""
+
+    def __init__(self, server):
+        self.client, self.sent, self.deleted = server.client(), [], []
+        self.is_ended, self.error = threading.Event(), None
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        try:
+            self.client.call("CreateQueue", {"QueueName": "load"})
+            while not self.is_ended.is_set():
+                body = "load-%d" % len(self.sent)
+                self.client.call("SendMessage", {"QueueUrl": "load", "MessageBody": body + "x" * 20000})
+                self.sent.append(body)
+                if len(self.sent) % 3 == 0:
+                    self.delete_one()
+        except Exception as e:  # told by stop()
+            self.error = e
+
+    def delete_one(self):
+        for m in self.client.call("ReceiveMessage", {"QueueUrl": "load", "VisibilityTimeout": 0}).get("Messages", []):
+            self.client.call("DeleteMessage", {"QueueUrl": "load", "ReceiptHandle": m["ReceiptHandle"]})
+            self.deleted.append(m["Body"].rstrip("x"))
+
+    def stop(self):
+        self.is_ended.set()
+        self.thread.join()
+        assert not self.error, self.error
+
+
 def test_backup_of_a_running_server(t):
-    """Under load, several times; each copy starts and holds at least what was acknowledged before it began."""
-    s = t.server("--segment-mib", "4").ready()
-    c = s.client()
-    fill(c, 100)
-    ended, sent = threading.Event(), []
-
-    def load():
-        mine = s.client()
-        while not ended.is_set():
-            body = "load-%d" % len(sent)
-            mine.call("SendMessage", {"QueueUrl": "q", "MessageBody": body + "x" * 2000})
-            sent.append(body)
-
-    thread = threading.Thread(target=load)
-    thread.start()
-    copies = []
+    """Under load, several times: each copy is sound, starts, and holds what was acknowledged before it began: every message sent
+    and not deleted, none that was deleted."""
+    s = t.server("--segment-mib", "4", "--snapshot-mib", "2").ready()
+    fill(s.client(), 100)
+    load, copies = Load(s), []
     for i in range(4):
-        until(lambda: len(sent) > 50 * i, "there is load")
-        before = len(sent)
+        until(lambda: len(load.sent) > 150 * (i + 1) or load.error, "there is load")
+        deleted, sent = len(load.deleted), len(load.sent)
         out, _ = t.run("backup", "copy-%d" % i, "--data-dir", s.directory)
         assert "verified copy" in out
-        copies.append((t.path("copy-%d" % i), before))
-    ended.set()
-    thread.join()
+        copies.append((t.path("copy-%d" % i), load.sent[:sent], load.deleted[:deleted]))
+    load.stop()
     assert s.text().count("backup_made") == 4
     _, err = t.run("backup", "copy-0", "--data-dir", s.directory, code=74)
-    assert "says:" in err, err
+    assert "says: it is there already" in err, err
     s.stop()
     assert not os.path.exists(os.path.join(s.directory, "control"))
-    for path, before in copies:
+    for path, sent, deleted in copies:
+        t.run("log", "verify", path)
         restored = t.server(data=os.path.basename(path)).ready()
-        found = {body.rstrip("x") for body in bodies(restored.client())}
-        assert {"body-%d" % i for i in range(100)} <= found
-        assert set(sent[:before]) <= found, "%d of %d" % (len(found), before)
+        found = {body.rstrip("x") for body in bodies(restored.client(), "load")}
+        assert {"body-%d" % i for i in range(100)} == bodies(restored.client())
+        lost = set(sent) - found - set(load.deleted)
+        assert not lost, "%d of %d sent before, e.g. %s" % (len(lost), len(sent), sorted(lost)[:3])
+        assert not found & set(deleted), "%d deleted ones are back" % len(found & set(deleted))
+        assert found <= set(load.sent)
         restored.stop()
+
+
+def test_a_data_directory_with_a_long_path(t):
+    """Longer than what a socket's address has room for."""
+    os.mkdir(t.path("d" * 120))
+    s = t.server(data="d" * 120 + "/data").ready()
+    fill(s.client(), 10)
+    assert "verified copy" in t.run("backup", "copy", "--data-dir", s.directory)[0]
+    assert "no_control_socket" not in s.stop()
 
 
 def test_a_killed_server_leaves_no_door(t):

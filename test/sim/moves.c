@@ -43,12 +43,16 @@ uint32_t moves_since_last_call(uint16_t log)
 
 /* ---- while records are applied -------------------------------------------------------------------------------------------- */
 
+/* What is applied lacks the body (record_in.opaque_parts); the log has it. */
 static void remember_sent(const struct owner *o, const struct record *r)
 {
     struct message m;
+    struct record whole;
     uint64_t content = 0;
-    if (sent[o->log].count == CHANNEL_BATCH_MAX || failed(message_decode(r->payload, &m)))
+    if (sent[o->log].count == CHANNEL_BATCH_MAX)
         return;
+    ASSERT(!failed(store_read(o->store, r->lsn, true, &sim.details, &whole)));
+    ASSERT(!failed(message_decode(whole.payload, &m)));
     struct slice rest = m.body;
     slice_cut(&rest, ' '); /* "content 17 ..." */
     text_parse_u64(slice_cut(&rest, ' '), &content);

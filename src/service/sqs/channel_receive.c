@@ -98,7 +98,8 @@ static void take(struct delivery *d, const struct queue *q, const struct transfe
         .flags = RECORD_MUST_UNDERSTAND | RECORD_LIVE,
         .object = q->uid,
         .parts = parts,
-        .part_count = 2 };
+        .part_count = 2,
+        .opaque_parts = 1 };
 }
 
 /* ---- one transfer ---------------------------------------------------------------------------------------------------------- */

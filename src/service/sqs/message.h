@@ -41,7 +41,7 @@ struct message {
     struct slice sender, group_id, dedup_id, trace; /* none if absent */
     struct slice attributes;                        /* packed; none if absent */
     struct slice body_md5;                          /* 16 bytes */
-    struct slice body;
+    struct slice body; /* nothing in the apply of a send just made (record_in.opaque_parts) */
 };
 
 /* Everything is a view of `payload`. ERR_CORRUPT. */

@@ -140,7 +140,8 @@ static struct error append(struct call *c, struct queue *q, const struct sqs_sen
             .flags = RECORD_MUST_UNDERSTAND | RECORD_LIVE,
             .object = q->uid,
             .parts = parts[used],
-            .part_count = 3 };
+            .part_count = 3,
+            .opaque_parts = 1 };
         used++;
     }
     q->figures.deduplicated += count - used;

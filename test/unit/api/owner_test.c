@@ -39,12 +39,13 @@ static void pass_ms(uint64_t ms)
 
 /* ---- the toy: a log's state is how many numbers it was given, their sum, and a digest of their order ------------------ */
 
-enum { TOY_ADDED = 1, MARKS_MAX = 64 };
+enum { TOY_ADDED = 1, TOY_ADDED_WITH_BODY = 2, MARKS_MAX = 64 };
 
 struct toy {
     struct owner *owner;
     uint64_t count, sum, order;
     uint64_t advanced, wake_again_ms;
+    size_t body_bytes; /* that the last apply was shown */
 };
 
 static void *toy_new(struct owner *o)
@@ -64,10 +65,12 @@ static struct error toy_apply(void *state, const struct record *r)
 {
     struct toy *t = state;
     uint64_t number;
-    if ((r->type & 0xff) != TOY_ADDED)
+    bool has_body = (r->type & 0xff) == TOY_ADDED_WITH_BODY;
+    if ((r->type & 0xff) != TOY_ADDED && !has_body)
         return ERROR_OF(ERR_NEWER_FORMAT);
-    if (r->payload.size != sizeof(number))
+    if (has_body ? r->payload.size < sizeof(number) : r->payload.size != sizeof(number))
         return ERROR_OF(ERR_CORRUPT);
+    t->body_bytes = r->payload.size - sizeof(number);
     memcpy(&number, r->payload.data, sizeof(number));
     t->count++;
     t->sum += number;
@@ -174,6 +177,45 @@ static const char *new_dir(void)
     static char dir[64];
     snprintf(dir, sizeof(dir), "owner-test-%d", number++);
     return dir;
+}
+
+/* ---- records ------------------------------------------------------------------------------------------------------------ */
+
+/* Three parts, of which apply looks at two: it is not shown the third, but the log has it, and so has a replay. */
+static void test_bodies_are_for_the_log_alone(void **state)
+{
+    (void)state;
+    const char *dir = new_dir();
+    static char body[100000];
+    memset(body, 'b', sizeof(body));
+    const uint64_t number = 0x1122334455667788;
+    const struct slice parts[3] = { slice_of(&number, 3), slice_of((const char *)&number + 3, 5),
+        slice_of(body, sizeof(body)) };
+    const struct record_in in[2] = {
+        { .type = TOY_ADDED_WITH_BODY, .version = 1, .parts = parts, .part_count = 3, .opaque_parts = 1 },
+        { .type = TOY_ADDED_WITH_BODY, .version = 1, .parts = parts, .part_count = 3 },
+    };
+    lsn_t lsns[2];
+    uint8_t live[32], replayed[32];
+    open_toy(dir, false);
+    assert_false(failed(owner_record(owner_of(5), in, 1, false, lsns)));
+    assert_int_equal(toy_of(5)->body_bytes, 0);
+    assert_false(failed(owner_record(owner_of(5), in, 2, false, lsns)));
+    assert_int_equal(toy_of(5)->body_bytes, sizeof(body));
+    owners_digest(0, live);
+    struct record r;
+    assert_false(failed(store_read(store, lsns[0], true, &arena, &r)));
+    assert_int_equal(r.payload.size, sizeof(number) + sizeof(body));
+    assert_memory_equal(r.payload.data, &number, sizeof(number));
+    assert_memory_equal(r.payload.data + sizeof(number), body, sizeof(body));
+    close_toy(false);
+    open_toy(dir, false);
+    assert_int_equal(toy_of(5)->count, 3);
+    assert_int_equal(toy_of(5)->sum, 3 * number);
+    assert_int_equal(toy_of(5)->body_bytes, sizeof(body));
+    owners_digest(0, replayed);
+    assert_memory_equal(live, replayed, sizeof(live));
+    close_toy(false);
 }
 
 /* ---- the token under threads ----------------------------------------------------------------------------------------- */
@@ -773,6 +815,7 @@ static void test_logs_of_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bodies_are_for_the_log_alone),
         cmocka_unit_test(test_tasks_of_many_threads),
         cmocka_unit_test(test_tasks_that_travel),
         cmocka_unit_test(test_deferred_before_queued),

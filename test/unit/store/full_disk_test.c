@@ -84,6 +84,26 @@ static void test_deletes_make_room(void **state)
     }
 }
 
+/* Room is there as soon as what is dead was freed, and not when the disk is looked at the next time. */
+static void test_room_is_seen_at_once(void **state)
+{
+    (void)state;
+    begin(50);
+    faulty_clock_advance(10 * 1000 * 1000);
+    faulty_disk_set_capacity(64 * MIB);
+    fill_until_refused();
+    step_some();
+    assert_int_equal(toy_put(&t, 1, 1, 60000).code, ERR_FULL);
+    assert_int_equal(store_snapshot_now(t.store).code, 0);
+    drop_all_but(0);
+    while (store_step(t.store))
+        ;
+    for (int n = 0; n < 100; n++)
+        assert_int_equal(toy_put(&t, 1, 1, 60000).code, 0);
+    toy_flush(&t);
+    end();
+}
+
 /* A group is never given a place that the disk may not have: whatever happens around it, what was taken can be written. */
 static void test_a_taken_group_has_its_place(void **state)
 {
@@ -117,6 +137,7 @@ int main(void)
     log_set_level(LOG_ERROR + 1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_deletes_make_room),
+        cmocka_unit_test(test_room_is_seen_at_once),
         cmocka_unit_test(test_a_taken_group_has_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

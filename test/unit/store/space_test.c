@@ -281,6 +281,58 @@ static void test_backups(void **state)
     end();
 }
 
+/* Opens of files in the copy run `copied`, once each: what a server does while its files are copied. */
+static int files_copied;
+
+static struct error open_and_work(const char *path, int flags, struct sys_file **ret_file)
+{
+    if (!strncmp(path, "/copy/journal-", 14)) {
+        files_copied++;
+        churn(9, 0); /* more than a snapshot apart, each time */
+    }
+    return sys_faulty.file.open(path, flags, ret_file);
+}
+
+/* Nothing waits for a backup: appends, new segments and snapshots go on, and only segments that are copied are not freed. */
+static void test_a_backup_holds_nobody_up(void **state)
+{
+    (void)state;
+    static struct sys table;
+    begin(9);
+    churn(12, 2);
+    table = sys_faulty;
+    table.file.open = open_and_work;
+    sys = &table;
+    files_copied = 0;
+    size_t before = t.count;
+    struct store_metrics was = metrics();
+    assert_int_equal(store_backup(t.store, "/copy").code, 0);
+    sys = &sys_faulty;
+    struct store_metrics now = metrics();
+    assert_true(files_copied >= 2);
+    assert_true(now.snapshots > was.snapshots + 1); /* one is the backup's own */
+    assert_int_equal(now.recycled_segments, was.recycled_segments);
+    step_all();
+    assert_true(metrics().recycled_segments > now.recycled_segments);
+    store_close(t.store, false);
+    t.acknowledged = before;
+    judge_copy("/copy");
+    assert_int_equal(t.count, before); /* and nothing of what came meanwhile */
+    end();
+}
+
+static void test_a_server_that_ends_ends_its_backup(void **state)
+{
+    (void)state;
+    begin(10);
+    churn(12, 2);
+    struct sys_file *f;
+    store_stop_backups(t.store);
+    assert_int_equal(store_backup(t.store, "/copy").code, ERR_CLOSED);
+    assert_int_equal(sys->file.open("/copy/format", SYS_OPEN_READ, &f).code, ERR_NOT_FOUND);
+    end();
+}
+
 static struct slice describe(struct arena *arena, const struct record *r)
 {
     return arena_printf(arena, "%zu", r->payload.size);
@@ -313,6 +365,8 @@ int main(void)
         cmocka_unit_test(test_full_disk_refuses_and_recovers),
         cmocka_unit_test(test_no_byte_left_is_not_fatal),
         cmocka_unit_test(test_backups),
+        cmocka_unit_test(test_a_backup_holds_nobody_up),
+        cmocka_unit_test(test_a_server_that_ends_ends_its_backup),
         cmocka_unit_test(test_dump_prints_every_record),
     };
     int result = cmocka_run_group_tests(tests, NULL, NULL);
