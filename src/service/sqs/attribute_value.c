@@ -275,7 +275,9 @@ size_t sqs_attributes_size(const struct values *attributes)
     size_t size = 0;
     for (size_t i = 0; i < attributes->count; i++) {
         const struct sqs_attribute_value *v = value_of(&pairs[i]);
-        size += pairs[i].key.size + v->data_type.size + sqs_attribute_bytes(v).size;
+        size += pairs[i].key.size;
+        if (v) /* both kinds of value: a good one has only one of them */
+            size += v->data_type.size + v->string_value.size + v->binary_value.size;
     }
     return size;
 }
@@ -337,8 +339,8 @@ bool sqs_name_filter_has(const struct sqs_name_filter *filter, struct slice name
     for (size_t i = 0; filter->names && i < filter->names->count; i++) {
         if (slice_equal(asked[i], name))
             return true;
-        if (slice_ends(asked[i], SLICE(".*")) && slice_starts(name, slice_head(asked[i], asked[i].size - 1)))
-            return true;
+        if (slice_ends(asked[i], SLICE(".*")) && slice_starts(name, slice_head(asked[i], asked[i].size - 2)))
+            return true; /* the dot belongs to the star: "Hel.*" has "Hello" */
     }
     return false;
 }

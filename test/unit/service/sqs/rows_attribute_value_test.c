@@ -253,6 +253,17 @@ static void sizes(void **state)
     assert_int_equal(sqs_attributes_size(&set), 4 + 6 + 8 + 1 + 8 + 3);
 }
 
+/* A batch is weighed before its entries are checked. */
+static void sizes_of_what_is_not_legal(void **state)
+{
+    (void)state;
+    clear();
+    add_text("name", "Text", "12345678");
+    add_text("none", "", "1");
+    ((struct pair *)set.items)[set.count++] = (struct pair){ .key = SLICE("null") };
+    assert_int_equal(sqs_attributes_size(&set), 4 + 4 + 8 + 4 + 0 + 1 + 4);
+}
+
 static const struct filter_case {
     const char *names[4];
     const char *expected; /* joined with blanks */
@@ -260,8 +271,10 @@ static const struct filter_case {
     { { NULL }, "" },
     { { "text" }, "text" },
     { { "text", "number", "absent" }, "number text" },
-    { { "labelled.*" }, "labelled.text" },
-    { { "label.*" }, "" },
+    { { "labelled.*" }, "labelled-number labelled.text" }, /* a prefix of any name, not of one up to a dot */
+    { { "label.*" }, "labelled-number labelled.text" },
+    { { "labelled..*" }, "labelled.text" },
+    { { "other.*" }, "" },
     { { "All" }, "labelled-number labelled.text number text" },
     { { ".*" }, "labelled-number labelled.text number text" },
     { { "*" }, "labelled-number labelled.text number text" },
@@ -329,6 +342,7 @@ int main(void)
         cmocka_unit_test(the_trace_header_is_the_only_system_attribute),
         cmocka_unit_test(digests),
         cmocka_unit_test(sizes),
+        cmocka_unit_test(sizes_of_what_is_not_legal),
         cmocka_unit_test(filters_choose_and_keep_order),
         cmocka_unit_test(a_subset_has_its_own_digest),
     };
