@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 import urllib.parse
+import xml.etree.ElementTree as ElementTree
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "support"))
@@ -66,6 +67,8 @@ def check_clear(what, reply):
     text = reply.body.decode()  # always UTF-8
     if "json" in kind and text:
         json.loads(text)
+    if "xml" in kind:
+        ElementTree.fromstring(text)
     if reply.status != 200 and len(text) > 16 * 1024:
         raise Broken("%s: an error of %d bytes" % (what, len(text)))
 
