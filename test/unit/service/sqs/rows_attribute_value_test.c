@@ -72,9 +72,10 @@ static void assert_checked(bool is_good, const char *text)
 
 static void names(void **state)
 {
-    static const char *const good[] = { "a", "a.b-c_D9", "awsome", "amazonas", "a.AWS.b", "-", "_" };
+    static const char *const good[] = { "a", "a.b-c_D9", "awsome", "amazonas", "a.AWS.b", "-", "_",
+        "attr.1\xc3\xb8\xc3\x9f\xc3\xa4", "\xc5\xbf" };
     static const char *const bad[] = { "", "a b", ".a", "a.", "a..b", "AWS.a", "aws.a", "Amazon.a", "AMAZON.a",
-        "\xc3\xbc", "a/b", "a:b", "a\n" };
+        "\xc2\xa7", "\xe2\x82\xac", "\xd0\x96", "\xf0\x9f\x98\x80", "\xc3\xbc.", "a/b", "a:b", "a\n" };
     (void)state;
     for (size_t i = 0; i < ARRAY_COUNT(good); i++) {
         clear();
