@@ -80,6 +80,13 @@ def test_q10_all_beside_a_name(sqs, queue):
     assert set(STANDARD_DEFAULTS) <= set(found)
 
 
+def test_q10_every_name_of_the_model_is_known(sqs, queue):
+    for key in sqs.meta.service_model.shape_for("QueueAttributeName").enum:
+        sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=[key])
+    for key in sqs.meta.service_model.shape_for("MessageSystemAttributeName").enum:
+        sqs.receive_message(QueueUrl=queue, AttributeNames=[key])
+
+
 def test_q10_an_unknown_name(sqs, queue):
     with refused(sqs, "InvalidAttributeName", "Unknown Attribute Colour."):
         sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["Colour"])

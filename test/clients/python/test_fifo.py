@@ -279,6 +279,15 @@ def test_f09_no_delay_of_a_message(sqs, fifo):
         send(sqs, fifo, "b", DelaySeconds=2)
 
 
+def test_f09_in_a_batch_only_that_entry_fails(sqs, fifo):
+    reply = sqs.send_message_batch(QueueUrl=fifo, Entries=[
+        dict(Id="bad", MessageBody="a", MessageGroupId="g", DelaySeconds=2), dict(Id="good", MessageBody="b", MessageGroupId="g", DelaySeconds=0)])
+    assert [item["Id"] for item in reply["Successful"]] == ["good"]
+    assert reply["Failed"] == [dict(Id="bad", SenderFault=True, Code=INVALID, Message=value_message(
+        2, "DelaySeconds", "The request include parameter that is not valid for this queue type."))]
+    assert bodies(receive(sqs, fifo)) == ["b"]
+
+
 def test_f09_a_delay_of_zero_is_allowed(sqs, fifo):
     send(sqs, fifo, "b", DelaySeconds=0)
     assert bodies(receive(sqs, fifo)) == ["b"]

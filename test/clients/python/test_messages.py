@@ -376,9 +376,13 @@ def test_m10_a_group_does_not_lock(sqs, queue):
 
 @pytest.mark.parametrize("bad", ["", "a" * 129, "a b"])
 def test_m10_a_bad_group_id(sqs, queue, bad):
-    with refused(sqs, INVALID, value_message(
-            bad, "MessageGroupId", "MessageGroupId can only include alphanumeric and punctuation characters. 1 to 128 in length.")):
+    text = value_message(bad, "MessageGroupId", "MessageGroupId can only include alphanumeric and punctuation characters. 1 to 128 in length.")
+    with refused(sqs, INVALID, text):
         sqs.send_message(QueueUrl=queue, MessageBody="b", MessageGroupId=bad)
+    with refused(sqs, INVALID, text):
+        sqs.send_message_batch(QueueUrl=queue, Entries=[
+            dict(Id="good", MessageBody="b", MessageGroupId="g"), dict(Id="bad", MessageBody="b", MessageGroupId=bad)])
+    assert counts(sqs, queue) == (0, 0, 0)
 
 
 def test_m10_a_deduplication_id_is_refused(sqs, queue):
