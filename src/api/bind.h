@@ -23,6 +23,8 @@ struct error bind_check(struct call *c, const struct shape *shape, const void *v
 
 /* {"A":...}; "{}" when all is absent */
 void bind_json_encode(struct buf *b, const struct shape *shape, const void *value);
+/* the same for a query reply in JSON: a map is [{"Name":..,"Value":..}], by the names of the query protocol */
+void bind_query_json_encode(struct buf *b, const struct shape *shape, const void *value);
 /* the members only: <A>..</A>; flattened lists and maps */
 void bind_xml_encode(struct buf *b, const struct shape *shape, const void *value);
 

@@ -223,7 +223,12 @@ static void encode_blob(struct buf *b, struct slice bytes)
     b->size += size + 2;
 }
 
-static void encode_list(struct buf *b, const struct shape *of, const struct values *v)
+/* Query replies in JSON write a map as its entries, [{"Name":..,"Value":..}], as their XML does. */
+enum map_style { MAP_AS_OBJECT, MAP_AS_ENTRIES };
+
+static void encode_object(struct buf *b, const struct shape *shape, const void *value, enum map_style style);
+
+static void encode_list(struct buf *b, const struct shape *of, const struct values *v, enum map_style style)
 {
     size_t item_bytes = of ? of->size : sizeof(struct slice);
     buf_add_byte(b, '[');
@@ -232,28 +237,49 @@ static void encode_list(struct buf *b, const struct shape *of, const struct valu
         if (index)
             buf_add_byte(b, ',');
         if (of)
-            bind_json_encode(b, of, item);
+            encode_object(b, of, item, style);
         else
             json_write_string(b, *(const struct slice *)item);
     }
     buf_add_byte(b, ']');
 }
 
-static void encode_map(struct buf *b, const struct shape *of, const struct values *v)
+static void encode_map_value(struct buf *b, const struct shape *of, const struct pair *pair, enum map_style style)
+{
+    if (!of)
+        json_write_string(b, pair->text);
+    else if (pair->value)
+        encode_object(b, of, pair->value, style);
+    else
+        buf_add_lit(b, "{}");
+}
+
+static void encode_map(struct buf *b, const struct field *field, const struct values *v)
 {
     const struct pair *pairs = v->items;
     int count = 0;
     buf_add_byte(b, '{');
     for (size_t index = 0; index < v->count; index++) {
         json_write_key(b, &count, pairs[index].key);
-        if (!of)
-            json_write_string(b, pairs[index].text);
-        else if (pairs[index].value)
-            bind_json_encode(b, of, pairs[index].value);
-        else
-            buf_add_lit(b, "{}");
+        encode_map_value(b, field->of, &pairs[index], MAP_AS_OBJECT);
     }
     buf_add_byte(b, '}');
+}
+
+static void encode_entries(struct buf *b, const struct field *field, const struct values *v)
+{
+    const struct pair *pairs = v->items;
+    buf_add_byte(b, '[');
+    for (size_t index = 0; index < v->count; index++) {
+        int count = 0;
+        buf_add(b, index ? SLICE(",{") : SLICE("{"));
+        json_write_key(b, &count, field->query_key ? slice_str(field->query_key) : SLICE("Name"));
+        json_write_string(b, pairs[index].key);
+        json_write_key(b, &count, field->query_value ? slice_str(field->query_value) : SLICE("Value"));
+        encode_map_value(b, field->of, &pairs[index], MAP_AS_ENTRIES);
+        buf_add_byte(b, '}');
+    }
+    buf_add_byte(b, ']');
 }
 
 static void encode_text(struct buf *b, const struct field *field, int *count, struct slice text)
@@ -280,7 +306,7 @@ static void encode_number(struct buf *b, const struct field *field, int *count, 
         buf_add(b, value ? SLICE("true") : SLICE("false"));
 }
 
-static void encode_nested(struct buf *b, const struct field *field, int *count, const void *at)
+static void encode_nested(struct buf *b, const struct field *field, int *count, const void *at, enum map_style style)
 {
     const struct values *v = at;
     const void *nested = field->kind == KIND_STRUCT ? *(void *const *)at : NULL;
@@ -289,16 +315,18 @@ static void encode_nested(struct buf *b, const struct field *field, int *count, 
         return;
     json_write_key(b, count, field->wire);
     if (field->kind == KIND_LIST)
-        encode_list(b, field->of, v);
+        encode_list(b, field->of, v, style);
+    else if (field->kind == KIND_MAP && style == MAP_AS_ENTRIES)
+        encode_entries(b, field, v);
     else if (field->kind == KIND_MAP)
-        encode_map(b, field->of, v);
+        encode_map(b, field, v);
     else if (nested)
-        bind_json_encode(b, field->of, nested);
+        encode_object(b, field->of, nested, style);
     else
         buf_add_lit(b, "{}");
 }
 
-void bind_json_encode(struct buf *b, const struct shape *shape, const void *value)
+static void encode_object(struct buf *b, const struct shape *shape, const void *value, enum map_style style)
 {
     int count = 0;
     buf_add_byte(b, '{');
@@ -309,7 +337,17 @@ void bind_json_encode(struct buf *b, const struct shape *shape, const void *valu
         else if (field->kind == KIND_INT || field->kind == KIND_BOOL)
             encode_number(b, field, &count, *(const int64_t *)at);
         else
-            encode_nested(b, field, &count, at);
+            encode_nested(b, field, &count, at, style);
     }
     buf_add_byte(b, '}');
+}
+
+void bind_json_encode(struct buf *b, const struct shape *shape, const void *value)
+{
+    encode_object(b, shape, value, MAP_AS_OBJECT);
+}
+
+void bind_query_json_encode(struct buf *b, const struct shape *shape, const void *value)
+{
+    encode_object(b, shape, value, MAP_AS_ENTRIES);
 }

@@ -337,18 +337,6 @@ static void encode_json_error(struct call *c, const struct error_row *row, struc
     buf_add(lines, row->fault == SENDER ? SLICE(";Sender\r\n") : SLICE(";Receiver\r\n"));
 }
 
-/* XML has no way to write most control characters, not even escaped. */
-static struct slice xml_text_of(struct call *c, struct slice text)
-{
-    if (LIKELY(text_is_xml_chars(text)))
-        return text;
-    char *clean = arena_alloc(&c->arena, text.size);
-    for (size_t at = 0; at < text.size; at++)
-        clean[at] = (unsigned char)text.data[at] < 0x20 ? '?' : text.data[at];
-    struct slice result = slice_of(clean, text.size);
-    return text_is_xml_chars(result) ? result : SLICE("The request holds characters that XML cannot show.");
-}
-
 static void encode_xml_error(struct call *c, const struct error_row *row, struct buf *body)
 {
     if (row->code == API_MISSING_ACTION) {
@@ -362,7 +350,7 @@ static void encode_xml_error(struct call *c, const struct error_row *row, struct
     buf_add(body, row->fault == SENDER ? SLICE("Sender") : SLICE("Receiver"));
     buf_add_lit(body, "</Type>");
     xml_element(body, SLICE("Code"), slice_str(row->query));
-    xml_element(body, SLICE("Message"), xml_text_of(c, message_of(c, row)));
+    xml_element(body, SLICE("Message"), xml_clean(&c->arena, message_of(c, row)));
     buf_add_lit(body, "<Detail/></Error>");
     xml_element(body, SLICE("RequestId"), slice_str(c->request_id));
     buf_add_lit(body, "</ErrorResponse>");
@@ -385,6 +373,21 @@ static bool has_fields(const struct shape *shape)
     return shape->fields()[0].kind != KIND_END;
 }
 
+/* An empty result is <NameResult/>, as the real service writes it: some clients look for just that. */
+static void encode_result(struct call *c, struct buf *body)
+{
+    buf_printf(body, "<%.*sResult", SLICE_ARG(c->op->name));
+    size_t at = body->size;
+    buf_add_lit(body, ">");
+    bind_xml_encode(body, c->op->out, c->out);
+    if (body->size > at + 1) {
+        buf_printf(body, "</%.*sResult>", SLICE_ARG(c->op->name));
+    } else {
+        body->size = at;
+        buf_add_lit(body, "/>");
+    }
+}
+
 static void encode_xml(struct call *c, struct buf *body)
 {
     struct slice name = c->op->name;
@@ -393,15 +396,8 @@ static void encode_xml(struct call *c, struct buf *body)
     buf_add_lit(body, "Response xmlns=\"");
     buf_add(body, c->service->xml_namespace);
     buf_add_lit(body, "\">");
-    if (has_fields(c->op->out)) {
-        buf_add_lit(body, "<");
-        buf_add(body, name);
-        buf_add_lit(body, "Result>");
-        bind_xml_encode(body, c->op->out, c->out);
-        buf_add_lit(body, "</");
-        buf_add(body, name);
-        buf_add_lit(body, "Result>");
-    }
+    if (has_fields(c->op->out))
+        encode_result(c, body);
     buf_add_lit(body, "<ResponseMetadata>");
     xml_element(body, SLICE("RequestId"), slice_str(c->request_id));
     buf_add_lit(body, "</ResponseMetadata></");
@@ -414,7 +410,7 @@ static void encode_query_json(struct call *c, struct buf *body)
     buf_printf(body, "{\"%.*sResponse\":{", SLICE_ARG(c->op->name));
     if (has_fields(c->op->out)) {
         buf_printf(body, "\"%.*sResult\":", SLICE_ARG(c->op->name));
-        bind_json_encode(body, c->op->out, c->out);
+        bind_query_json_encode(body, c->op->out, c->out);
         buf_add_lit(body, ",");
     }
     buf_printf(body, "\"ResponseMetadata\":{\"RequestId\":\"%s\"}}}", c->request_id);

@@ -1,6 +1,7 @@
 /* xml.c: the writer of xml.h. */
 #include "codec/xml.h"
 #include "base/scan.h"
+#include "base/text.h"
 
 static inline bool is_special(char c)
 {
@@ -49,6 +50,34 @@ void xml_write_text(struct buf *b, struct slice text)
         if (at < end)
             buf_add(b, entity_of(*at++));
     }
+}
+
+/* Bytes of the character the text begins with; what begins none stands for itself. */
+static size_t first_char_size(struct slice text)
+{
+    for (size_t size = 1; size <= 4 && size <= text.size; size++)
+        if (text_utf8_valid(slice_head(text, size)) == size)
+            return size;
+    return 1;
+}
+
+struct slice xml_clean(struct arena *arena, struct slice text)
+{
+    if (text_is_xml_chars(text))
+        return text;
+    char *clean = arena_alloc(arena, text.size);
+    size_t used = 0;
+    while (text.size) {
+        struct slice one = slice_head(text, first_char_size(text));
+        if (text_is_xml_chars(one)) {
+            memcpy(clean + used, one.data, one.size);
+            used += one.size;
+        } else {
+            clean[used++] = '?';
+        }
+        text = slice_from(text, one.size);
+    }
+    return slice_of(clean, used);
 }
 
 void xml_open(struct buf *b, struct slice name)

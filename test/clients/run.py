@@ -41,6 +41,7 @@ class Unavailable(Exception):
 class Result:
     def __init__(self, passed=0, failed=0, skipped=0, failures=()):
         self.passed, self.failed, self.skipped, self.failures = passed, failed, skipped, list(failures)
+        self.skips = []
 
     def fail(self, text):
         self.failed += 1
@@ -127,6 +128,7 @@ def junit(path):
             result.fail(f"{title}: {words[0] if words else 'failed'}")
         elif case.find("skipped") is not None:
             result.skipped += 1
+            result.skips.append(f"{title}: {case.find('skipped').get('message')}")
         else:
             result.passed += 1
     return result
@@ -315,6 +317,8 @@ def main():
             continue
         result = run_client(client, binary)
         print(f"{name}: {result.passed} passed, {result.failed} failed, {result.skipped} skipped", flush=True)
+        for skip in result.skips:
+            print(f"  SKIPPED {skip}", flush=True)
         for failure in result.failures[:FAILURES_SHOWN]:
             print(f"  {failure[:300]}", flush=True)
         if result.failed > FAILURES_SHOWN:

@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 import urllib.parse
+import xml.etree.ElementTree as ElementTree
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "support"))
@@ -66,6 +67,8 @@ def check_clear(what, reply):
     text = reply.body.decode()  # always UTF-8
     if "json" in kind and text:
         json.loads(text)
+    if "xml" in kind:
+        ElementTree.fromstring(text)
     if reply.status != 200 and len(text) > 16 * 1024:
         raise Broken("%s: an error of %d bytes" % (what, len(text)))
 
@@ -86,14 +89,24 @@ def honest(t):
 
 # == Every field of every operation ==
 
+class Field:
+    """A row: what it holds, its names in both protocols, the fields of its elements."""
+
+    def __init__(self, kind, wire, rest, fields):
+        def option(name, default):
+            found = re.search(r"\.%s = \"(\w+)\"" % name, rest)
+            return found.group(1) if found else default
+        of = re.search(r"\.of = &(\w+)_shape", rest)
+        self.kind, self.wire, self.of = kind, wire, fields(of.group(1)) if of else None
+        self.query, self.key, self.value = option("query", wire), option("query_key", "Name"), option("query_value", "Value")
+
+
 def operations():
-    """{operation: [(kind, name, its own fields or None), ...]} of the rows."""
+    """{operation: its fields} of the rows."""
     shapes = dict(re.findall(r"^SHAPE\((\w+)\)(.*?)^END", ROWS.read_text(), re.S | re.M))
 
     def fields(name):
-        rows = re.findall(r"^FIELD\(\w+, (\w+), \"(\w+)\"(.*)\)$", shapes[name], re.M)
-        return [(kind, wire, fields(of.group(1)) if of else None)
-                for kind, wire, of in ((k, w, re.search(r"\.of = &(\w+)_shape", rest)) for k, w, rest in rows)]
+        return [Field(*row, fields) for row in re.findall(r"^FIELD\(\w+, (\w+), \"(\w+)\"(.*)\)$", shapes[name], re.M)]
 
     found = {"".join(part.title() for part in name[:-3].split("_")[1:]): fields(name) for name in shapes if name.endswith("_in")}
     if len(found) < 23:
@@ -108,7 +121,8 @@ ODD = (None, True, False, 0, 1, -1, 10, 11, 2 ** 31, 2 ** 63 - 1, 2 ** 63, -2 **
        [{}], ["All"], ["a"] * 11, {"a": "b"}, {"": ""}, {"VisibilityTimeout": "x"}, {"Policy": "{"}, {"RedrivePolicy": "{}"}, {"a": None}, {"a": {"DataType": "x"}},
        [{"Id": "a"}] * 3, [{"Id": "a", "MessageBody": "b"}, {"Id": "a", "MessageBody": "b"}], {"k": {"DataType": "String", "StringValue": None}},
        {"k": {"DataType": "Number", "StringValue": "1e999"}}, {"k": {"DataType": "Binary", "BinaryValue": "%%"}})
-FINE = {"QueueUrl": "q", "QueueName": "q", "MessageBody": "b", "ReceiptHandle": "h", "SourceArn": "arn:aws:sqs:us-east-1:000000000000:q", "Label": "l"}
+FINE = {"QueueUrl": "q", "QueueName": "q", "MessageBody": "b", "ReceiptHandle": "h", "SourceArn": "arn:aws:sqs:us-east-1:000000000000:q", "Label": "l",
+        "DataType": "String", "StringValue": "v", "AWSAccountIds": ["000000000000"], "Actions": ["SendMessage"]}
 
 
 def odd_value(rng, kind, of, depth=0):
@@ -126,15 +140,66 @@ def odd_value(rng, kind, of, depth=0):
 
 
 def odd_object(rng, fields, depth=0):
-    made = {wire: FINE[wire] if wire in FINE and rng.random() < 0.6 else odd_value(rng, kind, of, depth)
-            for kind, wire, of in fields if rng.random() < 0.8}
+    made = {f.wire: FINE[f.wire] if f.wire in FINE and rng.random() < 0.6 else odd_value(rng, f.kind, f.of, depth)
+            for f in fields if rng.random() < 0.8}
     if rng.random() < 0.1:
         made["Unknown"] = rng.choice(ODD)
     return made
 
 
+def fine_object(fields, number=0):
+    made = {f.wire: FINE[f.wire] for f in fields if f.wire in FINE}
+    for f in fields:
+        if f.wire == "Id":
+            made["Id"] = "id%d" % number
+        elif f.of and f.kind == "LIST":
+            made[f.wire] = [fine_object(f.of, index) for index in range(2)]
+        elif f.of and f.kind == "MAP":
+            name = "AWSTraceHeader" if f.wire == "MessageSystemAttributes" else "a"
+            made[f.wire] = {name: fine_object(f.of)}
+    return made
+
+
+def places(made, fields):
+    """(container, key) of everything that is or could be in the object, however deep."""
+    for f in fields:
+        yield made, f.wire
+        inner = made.get(f.wire)
+        if not f.of or not inner:
+            continue
+        for key in range(len(inner)) if f.kind == "LIST" else list(inner):
+            yield inner, key
+            yield from places(inner[key], f.of)
+
+
+def one_odd_thing(rng, fields):
+    """A good request but for one value: what is behind the first checks sees it."""
+    made = fine_object(fields)
+    container, key = rng.choice(list(places(made, fields)))
+    container[key] = rng.choice(ODD)
+    return made
+
+
+def form_of(value, fields, prefix=""):
+    """The query protocol's way to write it."""
+    pairs, rows = [], {f.wire: f for f in fields}
+    for wire, inner in value.items():
+        f = rows.get(wire)
+        name = prefix + (f.query if f else wire)
+        if not f or f.kind not in ("LIST", "MAP") or not isinstance(inner, (list, dict)):
+            pairs += flat(inner, name)
+            continue
+        for index, item in enumerate(inner):
+            at = "%s.%d" % (name, index + 1)
+            if isinstance(inner, dict):
+                pairs.append(("%s.%s" % (at, f.key), str(item)))
+                at, item = "%s.%s" % (at, f.value), inner[item]
+            pairs += form_of(item, f.of, at + ".") if f.of and isinstance(item, dict) else flat(item, at)
+    return pairs
+
+
 def flat(value, name=""):
-    """The query protocol's way to write it, more or less."""
+    """What is not as the rows have it."""
     if isinstance(value, dict):
         return [pair for k, v in value.items() for pair in flat(v, name + "." + k if name else k)]
     if isinstance(value, list):
@@ -147,12 +212,12 @@ def odd_arguments(t, rng):
     c.call("CreateQueue", {"QueueName": "q"})
     count = 0
     for operation, fields in operations().items():
-        for _ in range(60):
-            value = odd_object(rng, fields)
+        for number in range(120):
+            value = odd_object(rng, fields) if number % 2 else one_odd_thing(rng, fields)
             if "WaitTimeSeconds" in value:
                 value["WaitTimeSeconds"] = rng.choice((0, -1, 21, "x"))
             check_clear("%s %r" % (operation, value), c.json(operation, json.dumps(value).encode("utf-8", "surrogatepass")))
-            pairs = [("Action", operation), ("Version", "2012-11-05")] + flat(value)
+            pairs = [("Action", operation), ("Version", "2012-11-05")] + form_of(value, fields)
             body = urllib.parse.urlencode(pairs, errors="surrogatepass").encode()
             check_clear("form %s %r" % (operation, value), c.query(body, headers={"Accept": "application/json"} if rng.random() < 0.3 else None))
             count += 2

@@ -15,6 +15,9 @@ A row the model does not know is a mistake too (a misspelt name), and so is an
 entry of unsupported.def that names something which has a row.  A model of the
 older Query protocol, when given, checks the flattened names of lists and maps.
 
+The page of the service (doc/sqs.md) must name every operation, every exception
+and every value of the model's enumerations of attributes.
+
 The model is the one of the botocore that this python has, unless --model names
 one.  Exit status: 0 no difference, 1 differences, 2 nothing to compare.
 """
@@ -262,10 +265,19 @@ class QueryCheck:
             self.problems.append(f"{path}: Query name {found!r} in the rows, {expected!r} in the model")
 
 
+def unnamed(page, model):
+    """What the page of the service does not mention."""
+    shapes = model["shapes"]
+    wanted = set(model["operations"]) | {name for name, shape in shapes.items() if shape.get("exception")}
+    wanted |= {value for name, shape in shapes.items() if name.endswith("AttributeName") for value in shape.get("enum", ())}
+    return sorted(wanted - set(re.findall(r"\w+", page.read_text()))), len(wanted)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rows", type=pathlib.Path, default=ROOT / "src/service/sqs", help="folder with the .def files")
     parser.add_argument("--service", default="sqs", help="name of the service in botocore")
+    parser.add_argument("--page", type=pathlib.Path, default=ROOT / "doc/sqs.md", help="what must name everything")
     parser.add_argument("--model", type=pathlib.Path, help="service-2.json; default: the installed botocore's")
     parser.add_argument("--query-model", type=pathlib.Path, help="service-2.json of an older botocore, Query protocol")
     options = parser.parse_args()
@@ -274,12 +286,14 @@ def main():
     if path is None:
         print("model: SKIPPED: no botocore in this python, and no --model")
         return 2
-    rows = Rows(options.rows)
-    check = Check(rows, load_model(path))
+    rows, model = Rows(options.rows), load_model(path)
+    check = Check(rows, model)
     check.operations()
     check.exceptions()
     check.idle_excuses()
-    problems, compared = check.problems, check.compared
+    missing, named = unnamed(options.page, model)
+    problems = check.problems + [f"{name}: {options.page.name} does not name it" for name in missing]
+    compared = check.compared + named
     if options.query_model:
         query = QueryCheck(rows, load_model(options.query_model))
         query.operations()

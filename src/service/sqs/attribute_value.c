@@ -15,9 +15,14 @@ static struct pair *pairs_of(const struct values *attributes)
 
 /* ---- names ----------------------------------------------------------------------------------------------------- */
 
-static bool is_name_char(char c)
+/* Bytes of the character at `at`; 0: names cannot have it. Beyond ASCII the real service takes the letters of Latin
+ * scripts: U+00C0 to U+017F, which begin with C3 to C5. Names are valid UTF-8. */
+static size_t name_char_size(struct slice name, size_t at)
 {
-    return text_is_alnum(c) || c == '_' || c == '-' || c == '.';
+    unsigned char c = (unsigned char)name.data[at];
+    if (text_is_alnum((char)c) || c == '_' || c == '-' || c == '.')
+        return 1;
+    return c >= 0xc3 && c <= 0xc5 ? 2 : 0;
 }
 
 static bool has_prefix_nocase(struct slice s, struct slice prefix)
@@ -32,8 +37,9 @@ static struct error check_name(struct slice name, struct sqs_fault *f)
     if (name.size > SQS_ATTRIBUTE_NAME_BYTES_MAX)
         return sqs_fault(f, SQS_INVALID_PARAMETER, "Message (user) attribute names must be at most %d bytes long.",
             SQS_ATTRIBUTE_NAME_BYTES_MAX);
-    for (size_t i = 0; i < name.size; i++) {
-        if (!is_name_char(name.data[i]))
+    for (size_t i = 0, size; i < name.size; i += size) {
+        size = name_char_size(name, i);
+        if (size == 0)
             return sqs_fault(f, SQS_INVALID_PARAMETER,
                 "Message (user) attribute names can only contain upper and lower case letters, digits, periods, "
                 "hyphens "
@@ -275,7 +281,9 @@ size_t sqs_attributes_size(const struct values *attributes)
     size_t size = 0;
     for (size_t i = 0; i < attributes->count; i++) {
         const struct sqs_attribute_value *v = value_of(&pairs[i]);
-        size += pairs[i].key.size + v->data_type.size + sqs_attribute_bytes(v).size;
+        size += pairs[i].key.size;
+        if (v) /* both kinds of value: a good one has only one of them */
+            size += v->data_type.size + v->string_value.size + v->binary_value.size;
     }
     return size;
 }
@@ -337,8 +345,8 @@ bool sqs_name_filter_has(const struct sqs_name_filter *filter, struct slice name
     for (size_t i = 0; filter->names && i < filter->names->count; i++) {
         if (slice_equal(asked[i], name))
             return true;
-        if (slice_ends(asked[i], SLICE(".*")) && slice_starts(name, slice_head(asked[i], asked[i].size - 1)))
-            return true;
+        if (slice_ends(asked[i], SLICE(".*")) && slice_starts(name, slice_head(asked[i], asked[i].size - 2)))
+            return true; /* the dot belongs to the star: "Hel.*" has "Hello" */
     }
     return false;
 }

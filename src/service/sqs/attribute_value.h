@@ -24,7 +24,7 @@ struct error sqs_system_attributes_check(struct values *attributes, struct sqs_f
 enum sqs_transport sqs_attribute_transport(const struct sqs_attribute_value *v);
 struct slice sqs_attribute_bytes(const struct sqs_attribute_value *v); /* text or raw bytes */
 
-/* names + types + values: what counts towards the size of the message */
+/* names + types + values: what counts towards the size of the message; checked or not */
 size_t sqs_attributes_size(const struct values *attributes);
 /* Sorted attributes only. 32 lower-case digits and a NUL. There must be at least one. */
 void sqs_attributes_md5(const struct values *attributes, char out[33]);

@@ -327,7 +327,7 @@ static struct error set_redrive(struct setting *s, const struct row *row, struct
             SLICE_ARG(value), SLICE_ARG(row->name), SLICE_ARG(text.count), SQS_MAX_RECEIVE_COUNT_MAX);
     struct slice region, account, name;
     if (!sqs_arn_parse(text.target, &region, &account, &name))
-        return fail_redrive(s, row, value, "Dead-letter target ARN should be fully qualified ARN.");
+        return fail_redrive(s, row, value, "Invalid value for deadLetterTargetArn.");
     s->draft->redrive = (struct sqs_redrive){
         .is_set = true, .max_receive_count = (uint32_t)count, .target_arn = text.target, .text = value
     };
@@ -354,7 +354,7 @@ struct error sqs_config_check_target(
     if (!draft->redrive.is_set)
         return OK;
     if (!sqs_arn_parse(draft->redrive.target_arn, &target.region, &target.account, &target.name))
-        return fail_target(draft, f, "Dead-letter target ARN should be fully qualified ARN.");
+        return fail_target(draft, f, "Invalid value for deadLetterTargetArn.");
     if (!slice_equal(target.account, subject->account))
         return fail_target(draft, f, "Dead letter target owner should be same as the source.");
     if (!slice_equal(target.region, subject->region))
@@ -482,9 +482,9 @@ bool sqs_redrive_is_allowed(const struct sqs_redrive_allow *allow, struct slice 
 
 static struct error fail_not_fifo(struct setting *s, const struct row *row, struct slice value)
 {
-    if (row->set == set_fifo)
-        return set_fifo(s, row, value); /* "false" is what a standard queue is */
-    if (row->set == set_flag)
+    if (row->set == set_fifo && s->subject->is_new)
+        return set_fifo(s, row, value); /* "false" is what a standard queue is: tools say so at creation */
+    if (row->set == set_fifo || row->set == set_flag)
         return fail_unknown(s->f, row->name);
     return sqs_fault(s->f, SQS_INVALID_ATTRIBUTE_NAME, "You can specify the %.*s only when FifoQueue is set to true.",
         SLICE_ARG(row->name));

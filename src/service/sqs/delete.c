@@ -87,7 +87,7 @@ struct error sqs_delete_message_batch(struct call *c, const void *in, void *out)
     const struct sqs_delete_message_batch_in *args = in;
     struct sqs_delete_message_batch_out *result = out;
     const struct sqs_delete_entry *entries = args->entries.items;
-    struct sqs_batch_lists lists = { &result->successful, &result->failed };
+    struct sqs_batch_lists lists = { .successful = &result->successful, .failed = &result->failed };
     struct record_seqs l = { .count = 0 };
     struct queue *q;
     TRY(sqs_queue_enter(c, &q));

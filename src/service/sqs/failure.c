@@ -1,16 +1,9 @@
 #include "service/sqs/failure.h"
-
-void sqs_failure_set(struct sqs_batch_error *out, struct slice id, struct error e, struct slice text)
-{
-    const struct error_row *row = error_row(e.code);
-    out->id = id;
-    out->sender_fault = row->fault == SENDER;
-    out->code = slice_str(row->query);
-    out->message = slice_is_none(text) ? slice_str(row->text) : text;
-}
+#include "codec/xml.h"
 
 void sqs_batch_lists_init(struct sqs_batch_lists *l, struct arena *arena, size_t count, size_t success_size)
 {
+    l->arena = arena;
     *l->successful = (struct values){ .items = arena_zero(arena, count * success_size), .is_set = true };
     *l->failed = (struct values){ .items = arena_zero(arena, count * sizeof(struct sqs_batch_error)), .is_set = true };
 }
@@ -22,5 +15,11 @@ void *sqs_batch_succeed(struct sqs_batch_lists *l, size_t success_size)
 
 void sqs_batch_fail(struct sqs_batch_lists *l, struct slice id, struct error e, struct slice text)
 {
-    sqs_failure_set((struct sqs_batch_error *)l->failed->items + l->failed->count++, id, e, text);
+    const struct error_row *row = error_row(e.code);
+    struct sqs_batch_error *out = (struct sqs_batch_error *)l->failed->items + l->failed->count++;
+    out->id = id;
+    out->sender_fault = row->fault == SENDER;
+    out->code = slice_str(row->query);
+    out->message =
+        slice_is_none(text) ? slice_str(row->text) : xml_clean(l->arena, text); /* it may quote what was sent */
 }

@@ -20,6 +20,14 @@ void fifo_refresh(struct queue *q, struct group *g)
     queue_wake(q, 1);
 }
 
+void fifo_yield(struct queue *q, struct group *g)
+{
+    if (!list_is_linked(&g->ready))
+        return;
+    list_remove(&g->ready);
+    list_push_back(&q->ready, &g->ready);
+}
+
 void fifo_forget(struct group *g)
 {
     if (list_is_linked(&g->ready))

@@ -57,7 +57,9 @@ static struct slice trace_of(const struct call *c, const struct send_input *in)
     const struct pair *pairs = in->system_attributes.items;
     if (in->system_attributes.count) /* checked: it is AWSTraceHeader */
         return sqs_attribute_bytes(pairs[0].value);
-    return c->trace_header.size <= SQS_TRACE_BYTES_MAX ? c->trace_header : SLICE_NONE;
+    /* A header may hold any bytes; what is no text would spoil the reply of everybody who receives the message. */
+    bool is_text = c->trace_header.size <= SQS_TRACE_BYTES_MAX && text_is_xml_chars(c->trace_header);
+    return is_text ? c->trace_header : SLICE_NONE;
 }
 
 /* A buffer in the arena: `bound` must be enough, so that it never grows. */

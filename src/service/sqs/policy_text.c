@@ -1,5 +1,6 @@
 #include "service/sqs/policy_text.h"
 #include "auth/policy.h"
+#include "base/text.h"
 #include "codec/json.h"
 #include "service/sqs/sqs.h"
 
@@ -107,6 +108,8 @@ struct error sqs_policy_text_check(struct slice text, struct sqs_fault *f)
     if (text.size > SQS_POLICY_BYTES_MAX)
         return sqs_fault(f, SQS_INVALID_ATTRIBUTE_VALUE, "%s The policy is %zu bytes long, maximum allowed is %d.",
             invalid, text.size, SQS_POLICY_BYTES_MAX);
+    if (!text_is_xml_chars(text)) /* it is shown as it is, in XML too */
+        return sqs_fault(f, SQS_INVALID_ATTRIBUTE_VALUE, "%s It holds characters that XML cannot show.", invalid);
     struct policy *policy;
     struct slice sentence = SLICE_NONE;
     struct counts counts = { 0 };

@@ -67,10 +67,16 @@ static void leave_state(struct queue *q, uint32_t entry)
     e->state = FLIGHT_PICKED;
 }
 
-/* Its place among the waiting: its own, unless a standard queue sends it to the back (contract 2.1 "CloudWatch"). */
+/* What nobody can handle goes to the back of a standard queue, and its age says nothing (contract 2.1 "CloudWatch"). */
+static bool is_of_the_back(const struct queue *q, const struct flight *e)
+{
+    return !q->is_fifo && flight_count(e) >= SQS_BACK_OF_QUEUE_RECEIVES;
+}
+
+/* Its place among the waiting. */
 static uint64_t position_of(const struct queue *q, const struct flight *e)
 {
-    return !q->is_fifo && flight_count(e) >= SQS_BACK_OF_QUEUE_RECEIVES ? q->next_seq : e->seq;
+    return is_of_the_back(q, e) ? q->next_seq : e->seq;
 }
 
 static void enter_returned(struct queue *q, uint32_t entry, uint64_t position)
@@ -184,6 +190,8 @@ void queue_lease(struct queue *q, uint32_t entry, uint64_t leased_ms, uint64_t v
         queue_wake(q, 1); /* FIFO too: a group that was ready all the time wakes nobody by itself */
     }
     group_refresh(q, g);
+    if (q->is_fifo)
+        fifo_yield(q, g);
 }
 
 void queue_release(struct queue *q, uint32_t entry)
@@ -489,9 +497,11 @@ uint64_t queue_oldest_sent_ms(const struct queue *q)
         oldest = q->main->lane.head.time_ms;
     if (heap_top(&q->ages) && heap_top(&q->ages)->key < oldest)
         oldest = heap_top(&q->ages)->key;
-    for (uint32_t i = 0; flights_next(&q->flights, &i, &entry);)
-        if (flights_get(&q->flights, entry)->sent_ms < oldest)
-            oldest = flights_get(&q->flights, entry)->sent_ms;
+    for (uint32_t i = 0; flights_next(&q->flights, &i, &entry);) {
+        const struct flight *e = flights_get(&q->flights, entry);
+        if (e->sent_ms < oldest && !is_of_the_back(q, e))
+            oldest = e->sent_ms;
+    }
     return oldest;
 }
 

@@ -73,7 +73,8 @@ static inline uint64_t queue_retention_ms(const struct queue *q)
 {
     return (uint64_t)q->config->retention_s * 1000;
 }
-uint64_t queue_oldest_sent_ms(const struct queue *q); /* UINT64_MAX when empty; O(in flight) */
+/* Of those that do not stand at the back for having been received often. UINT64_MAX: there are none. O(in flight) */
+uint64_t queue_oldest_sent_ms(const struct queue *q);
 
 /* Brings the views to `now_ms`: delays and leases that ended, messages past retention, deduplication ids, attempts. Wakes
  * waiters for what became visible. At most about `budget` messages expire (0: all); what is expired is never served. */

@@ -232,7 +232,7 @@ struct error sqs_send_message_batch(struct call *c, const void *in, void *out)
     struct sqs_send_message_batch_out *result = out;
     const struct sqs_send_item *good[SQS_BATCH_ENTRIES_MAX] = { NULL };
     struct send_choice choices[SQS_BATCH_ENTRIES_MAX];
-    struct sqs_batch_lists lists = { &result->successful, &result->failed };
+    struct sqs_batch_lists lists = { .successful = &result->successful, .failed = &result->failed };
     size_t good_count = 0;
     struct queue *q;
     (void)in;

@@ -93,7 +93,7 @@ struct error sqs_change_message_visibility_batch(struct call *c, const void *in,
     const struct sqs_change_message_visibility_batch_in *args = in;
     struct sqs_change_message_visibility_batch_out *result = out;
     const struct sqs_visibility_entry *entries = args->entries.items;
-    struct sqs_batch_lists lists = { &result->successful, &result->failed };
+    struct sqs_batch_lists lists = { .successful = &result->successful, .failed = &result->failed };
     struct record_seqs l = { .count = 0 };
     struct queue *q;
     TRY(sqs_queue_enter(c, &q));

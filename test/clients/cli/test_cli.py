@@ -8,6 +8,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -80,7 +81,80 @@ def test_b01_batches(aws, queue):
     assert [(item["Id"], item["Code"]) for item in gone["Failed"]] == [("bad", "ReceiptHandleIsInvalid")]
 
 
-def test_q11_attributes_and_tags(aws, queue, name):
+def test_b02_one_bad_entry(aws, queue):
+    sent = aws("send-message-batch", "--queue-url", queue, "--entries", json.dumps([
+        {"Id": "good", "MessageBody": "fine"}, {"Id": "bad", "MessageBody": "late", "DelaySeconds": 901}]))
+    assert [item["Id"] for item in sent["Successful"]] == ["good"]
+    assert [(item["Id"], item["Code"], item["SenderFault"]) for item in sent["Failed"]] == [("bad", "InvalidParameterValue", True)]
+
+
+def test_m03_attributes_of_all_types(aws, queue):
+    attributes = {"t": {"DataType": "String.colour", "StringValue": "red"}, "n": {"DataType": "Number", "StringValue": "-1.5"},
+                  "b": {"DataType": "Binary.png", "BinaryValue": "AAH/"}}
+    sent = aws("send-message", "--queue-url", queue, "--message-body", "b", "--message-attributes", json.dumps(attributes))
+    message = aws("receive-message", "--queue-url", queue, "--message-attribute-names", "All")["Messages"][0]
+    shown = message["MessageAttributes"]
+    assert shown["b"].pop("BinaryValue") == "QUFILw=="           # version 1 takes the text for the bytes, and shows bytes in base64
+    attributes["b"].pop("BinaryValue")
+    assert shown == attributes
+    assert message["MD5OfMessageAttributes"] == sent["MD5OfMessageAttributes"]
+
+
+def test_l03_a_delay_ends_a_wait(aws, queue):
+    aws("send-message", "--queue-url", queue, "--message-body", "late", "--delay-seconds", "2")
+    start = time.monotonic()
+    message = aws("receive-message", "--queue-url", queue, "--wait-time-seconds", "20")["Messages"][0]
+    assert message["Body"] == "late" and time.monotonic() - start < 15
+
+
+def test_v03_and_d01_release_and_delete_twice(aws, queue):
+    aws("send-message", "--queue-url", queue, "--message-body", "b")
+    handle = aws("receive-message", "--queue-url", queue)["Messages"][0]["ReceiptHandle"]
+    aws("change-message-visibility", "--queue-url", queue, "--receipt-handle", handle, "--visibility-timeout", "0")
+    handle = aws("receive-message", "--queue-url", queue)["Messages"][0]["ReceiptHandle"]
+    for _ in range(2):
+        assert aws("delete-message", "--queue-url", queue, "--receipt-handle", handle) == {}
+
+
+def test_q08_pages(aws, name):
+    urls = [aws("create-queue", "--queue-name", f"{name}-{index}")["QueueUrl"] for index in range(3)]
+    assert aws("list-queues", "--queue-name-prefix", name, "--page-size", "1")["QueueUrls"] == urls
+    first = aws("list-queues", "--queue-name-prefix", name, "--max-items", "2")
+    assert first["QueueUrls"] == urls[:2]
+    rest = aws("list-queues", "--queue-name-prefix", name, "--max-items", "2", "--starting-token", first["NextToken"])
+    assert rest["QueueUrls"] == urls[2:]
+    for url in urls:
+        aws("delete-queue", "--queue-url", url)
+
+
+def test_q15_a_policy_comes_back(aws, queue):
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": OTHER}, "Action": "sqs:SendMessage", "Resource": "*"}]}, indent=1)
+    aws("set-queue-attributes", "--queue-url", queue, "--attributes", json.dumps({"Policy": policy}))
+    assert aws("get-queue-attributes", "--queue-url", queue, "--attribute-names", "Policy")["Attributes"] == {"Policy": policy}
+
+
+def test_r01_dead_letters_r05_sources_and_r07_back_again(aws, queue, name):
+    dead = aws("create-queue", "--queue-name", name + "-dead")["QueueUrl"]
+    arn = aws("get-queue-attributes", "--queue-url", dead, "--attribute-names", "QueueArn")["Attributes"]["QueueArn"]
+    redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 1})
+    aws("set-queue-attributes", "--queue-url", queue, "--attributes", json.dumps({"RedrivePolicy": redrive}))
+    assert aws("list-dead-letter-source-queues", "--queue-url", dead)["queueUrls"] == [queue]
+    sent = aws("send-message", "--queue-url", queue, "--message-body", "poison")["MessageId"]
+    assert aws("receive-message", "--queue-url", queue, "--visibility-timeout", "0")["Messages"][0]["MessageId"] == sent
+    assert aws("receive-message", "--queue-url", queue) == {}
+    message = aws("receive-message", "--queue-url", dead, "--wait-time-seconds", "5", "--visibility-timeout", "0",
+                  "--attribute-names", "ApproximateReceiveCount")["Messages"][0]
+    assert (message["MessageId"], message["Attributes"]) == (sent, {"ApproximateReceiveCount": "2"})
+    assert aws("start-message-move-task", "--source-arn", arn)["TaskHandle"]
+    assert aws("receive-message", "--queue-url", queue, "--wait-time-seconds", "5")["Messages"][0]["Body"] == "poison"
+    task = aws("list-message-move-tasks", "--source-arn", arn)["Results"][0]
+    assert (task["SourceArn"], task["ApproximateNumberOfMessagesToMove"]) == (arn, 1)
+    aws.fails("ResourceNotFoundException", "start-message-move-task", "--source-arn", arn + "-not")
+    aws("delete-queue", "--queue-url", dead)
+
+
+def test_q11_attributes_and_q19_tags(aws, queue, name):
     aws("set-queue-attributes", "--queue-url", queue, "--attributes", "DelaySeconds=3,VisibilityTimeout=9")
     found = aws("get-queue-attributes", "--queue-url", queue, "--attribute-names", "All")["Attributes"]
     assert (found["DelaySeconds"], found["VisibilityTimeout"]) == ("3", "9")
@@ -91,13 +165,17 @@ def test_q11_attributes_and_tags(aws, queue, name):
     assert aws("list-queue-tags", "--queue-url", queue) == {}
 
 
-def test_f01_fifo(aws, name):
+def test_f01_order_f02_lock_and_f06_duplicates(aws, name):
     url = aws("create-queue", "--queue-name", name + ".fifo", "--attributes", "FifoQueue=true,ContentBasedDeduplication=true")["QueueUrl"]
     numbers = [aws("send-message", "--queue-url", url, "--message-body", body, "--message-group-id", "g")["SequenceNumber"]
                for body in ("1", "2")]
     assert numbers == sorted(numbers)
     messages = aws("receive-message", "--queue-url", url, "--max-number-of-messages", "10")["Messages"]
     assert [message["Body"] for message in messages] == ["1", "2"]
+    aws("delete-message", "--queue-url", url, "--receipt-handle", messages[0]["ReceiptHandle"])
+    again = aws("send-message", "--queue-url", url, "--message-body", "1", "--message-group-id", "g")
+    assert (again["MessageId"], again["SequenceNumber"]) == (messages[0]["MessageId"], numbers[0])
+    assert aws("receive-message", "--queue-url", url) == {}
     aws("purge-queue", "--queue-url", url)
     aws("delete-queue", "--queue-url", url)
     aws.fails("AWS.SimpleQueueService.NonExistentQueue", "get-queue-url", "--queue-name", name + ".fifo")

@@ -36,13 +36,27 @@ class Server:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_path = log_path or os.path.join(self.directory, "server.log")
-        env = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "MILLRACE_"))}
-        env.update(extra_env or {})
+        self.binary = binary
+        self.env = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "MILLRACE_"))}
+        self.env.update(extra_env or {})
+        self.start()
+
+    def start(self):
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [binary, "serve", "--data-dir", os.path.join(self.directory, "data"),
+                [self.binary, "serve", "--data-dir", os.path.join(self.directory, "data"),
                  "--listen", f"127.0.0.1:{self.port}"],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env)
+
+    def restart(self, kill=False):
+        """The same address and data again, after SIGTERM or SIGKILL."""
+        if kill:
+            self.process.kill()
+            self.process.wait()
+        else:
+            self.stop()
+        self.start()
+        return self.wait_healthy()
 
     def wait_healthy(self):
         deadline = time.monotonic() + START_SECONDS

@@ -44,6 +44,16 @@ def test_p01_a_star_is_every_action(sqs, queue):
     assert policy_of(sqs, queue)["Statement"][0]["Action"] == "SQS:*"
 
 
+def test_p01_what_somebody_wrote_stays_as_it_is(sqs, queue):
+    written = {"Sid": "mine", "Effect": "Deny", "Principal": "*", "Action": "sqs:PurgeQueue", "Resource": "*"}
+    set_attributes(sqs, queue, Policy=json.dumps({"Id": "my id", "Version": "2012-10-17", "Statement": written}))
+    sqs.add_permission(QueueUrl=queue, Label="one", AWSAccountIds=[OTHER], Actions=["SendMessage"])
+    found = policy_of(sqs, queue)
+    assert (found["Id"], found["Version"], found["Statement"][0], len(found["Statement"])) == ("my id", "2012-10-17", written, 2)
+    sqs.remove_permission(QueueUrl=queue, Label="one")
+    assert policy_of(sqs, queue)["Statement"] == [written]
+
+
 def test_p01_statements_add_up(sqs, queue):
     for label in ("one", "two"):
         sqs.add_permission(QueueUrl=queue, Label=label, AWSAccountIds=[OTHER], Actions=["SendMessage"])
@@ -60,7 +70,10 @@ def test_p02_remove_one_then_the_last(sqs, queue):
 
 
 def test_p02_remove_what_is_not_there(sqs, queue):
-    with refused(sqs, INVALID, re.compile(r"^Value nothing for parameter Label is invalid\. Reason: can't find label")):
+    with refused(sqs, INVALID, "Value nothing for parameter Label is invalid. Reason: can't find label."):
+        sqs.remove_permission(QueueUrl=queue, Label="nothing")
+    sqs.add_permission(QueueUrl=queue, Label="one", AWSAccountIds=[OTHER], Actions=["SendMessage"])
+    with refused(sqs, INVALID, "Value nothing for parameter Label is invalid. Reason: can't find label on existing policy."):
         sqs.remove_permission(QueueUrl=queue, Label="nothing")
 
 
@@ -77,6 +90,14 @@ def test_p03_more_than_seven_actions(sqs, queue):
         sqs.add_permission(QueueUrl=queue, Label="many", AWSAccountIds=[OTHER], Actions=actions)
 
 
+def test_p03_no_more_statements_than_a_policy_may_hold(sqs, queue):
+    for index in range(20):
+        sqs.add_permission(QueueUrl=queue, Label=f"l{index}", AWSAccountIds=[OTHER], Actions=["SendMessage"])
+    with refused(sqs, "OverLimit", re.compile("^21 statements were found"), status=403):
+        sqs.add_permission(QueueUrl=queue, Label="one-more", AWSAccountIds=[OTHER], Actions=["SendMessage"])
+    assert len(policy_of(sqs, queue)["Statement"]) == 20
+
+
 def test_p03_an_unknown_action(sqs, queue):
     with refused(sqs, INVALID, re.compile(
             r"^Value SQS:Fly for parameter ActionName is invalid\. Reason: "
@@ -90,9 +111,24 @@ def test_p03_an_action_of_the_owner(sqs, queue, action):
         sqs.add_permission(QueueUrl=queue, Label="one", AWSAccountIds=[OTHER], Actions=[action])
 
 
+@pytest.mark.parametrize("accounts", [["12345"], ["11112222333a"], ["1111222233334"], [OTHER, ""]])
+def test_p03_a_bad_account(sqs, queue, accounts):
+    with refused(sqs, INVALID, re.compile(r"for parameter PrincipalId is invalid\. Reason: Unable to verify\.$")):
+        sqs.add_permission(QueueUrl=queue, Label="one", AWSAccountIds=accounts, Actions=["SendMessage"])
+    assert policy_of(sqs, queue) is None
+
+
+@pytest.mark.parametrize("arguments,parameter", [
+    (dict(AWSAccountIds=[], Actions=["SendMessage"]), "AWSAccountId"), (dict(AWSAccountIds=[OTHER], Actions=[]), "Action")])
+def test_p03_nobody_and_nothing(loose, queue, arguments, parameter):
+    with refused(loose, "MissingParameter", re.compile(rf"^The request must contain the parameter {parameter}\w*\.")):
+        loose.add_permission(QueueUrl=queue, Label="one", **arguments)
+
+
 @pytest.mark.parametrize("label", ["a b", "x" * 81, "a.b"])
 def test_p03_a_bad_label(sqs, queue, label):
-    with refused(sqs, INVALID):
+    with refused(sqs, INVALID, support.value_message(
+            label, "Label", "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length.")):
         sqs.add_permission(QueueUrl=queue, Label=label, AWSAccountIds=[OTHER], Actions=["SendMessage"])
 
 
@@ -188,10 +224,9 @@ def test_a02_the_sender_is_the_other_account(sqs, other, queue):
     allow(sqs, queue, "sqs:SendMessage")
     asked = support.system_names(sqs, "SenderId")
     other.send_message(QueueUrl=queue, MessageBody="theirs")
-    theirs = receive_all(sqs, queue, 1, **asked)[0]["Attributes"]["SenderId"]
+    assert receive_all(sqs, queue, 1, **asked)[0]["Attributes"] == {"SenderId": OTHER}
     sqs.send_message(QueueUrl=queue, MessageBody="ours")
-    ours = receive_all(sqs, queue, 1, **asked)[0]["Attributes"]["SenderId"]
-    assert theirs != ours
+    assert receive_all(sqs, queue, 1, **asked)[0]["Attributes"] == {"SenderId": ACCOUNT}
 
 
 def test_a02_a_third_account_stays_out(sqs, endpoint, queue):
@@ -220,7 +255,19 @@ def test_a02_add_permission_lets_the_other_account_in_and_remove_shuts_it_out(sq
         other.send_message(QueueUrl=queue, MessageBody="b")
 
 
+def test_a05_move_tasks_are_for_the_owner(sqs, other, queue):
+    allow(sqs, queue, "sqs:*")
+    arn = arn_of(sqs, queue)
+    handle = support.task_handle("10f57c4d-6b35-4e22-8c9f-31b2f5c2e6a0", arn)
+    for call in (lambda: other.start_message_move_task(SourceArn=arn), lambda: other.list_message_move_tasks(SourceArn=arn),
+                 lambda: other.cancel_message_move_task(TaskHandle=handle)):
+        with refused(other, "AccessDenied", status=403):
+            call()
+
+
 def test_a02_get_queue_url_of_another_account(sqs, other, queue, name):
+    with refused(other, "AccessDenied", status=403):
+        other.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=ACCOUNT)
     allow(sqs, queue, "sqs:GetQueueUrl")
     assert other.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=ACCOUNT)["QueueUrl"] == queue
 

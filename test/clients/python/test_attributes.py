@@ -80,6 +80,13 @@ def test_q10_all_beside_a_name(sqs, queue):
     assert set(STANDARD_DEFAULTS) <= set(found)
 
 
+def test_q10_every_name_of_the_model_is_known(sqs, queue):
+    for key in sqs.meta.service_model.shape_for("QueueAttributeName").enum:
+        sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=[key])
+    for key in sqs.meta.service_model.shape_for("MessageSystemAttributeName").enum:
+        sqs.receive_message(QueueUrl=queue, AttributeNames=[key])
+
+
 def test_q10_an_unknown_name(sqs, queue):
     with refused(sqs, "InvalidAttributeName", "Unknown Attribute Colour."):
         sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["Colour"])
@@ -107,7 +114,10 @@ def test_q11_both_ends_of_the_range(sqs, queue, key, values):
     ("MessageRetentionPeriod", "59"), ("MessageRetentionPeriod", "1209601"),
     ("ReceiveMessageWaitTimeSeconds", "21"), ("ReceiveMessageWaitTimeSeconds", "-1"),
     ("VisibilityTimeout", "43201"), ("VisibilityTimeout", "99999999999999999999"),
-    ("Policy", "{not json"),
+    ("VisibilityTimeout", ""), ("VisibilityTimeout", " 5"), ("VisibilityTimeout", "+5"), ("VisibilityTimeout", "5s"),
+    ("KmsDataKeyReusePeriodSeconds", "59"), ("KmsDataKeyReusePeriodSeconds", "86401"),
+    ("SqsManagedSseEnabled", "perhaps"),
+    ("Policy", "{not json"), ("Policy", "{}"), ("Policy", "[]"), ("Policy", '{"Statement": 1}'),
 ])
 def test_q11_out_of_range(sqs, queue, key, value):
     before = attribute(sqs, queue, key)
@@ -145,6 +155,19 @@ def test_q13_the_type_cannot_change(sqs, fifo):
     with refused(sqs, "InvalidAttributeValue",
                  "Invalid value for the parameter FifoQueue. Reason: Modifying queue type is not supported."):
         set_attributes(sqs, fifo, FifoQueue="false")
+
+
+@pytest.mark.parametrize("key", ["FifoQueue", "ContentBasedDeduplication"])
+@pytest.mark.parametrize("value", ["true", "false"])
+def test_q13_a_standard_queue_does_not_know_them(sqs, queue, key, value):
+    with refused(sqs, "InvalidAttributeName", f"Unknown Attribute {key}."):
+        set_attributes(sqs, queue, **{key: value})
+    assert attribute(sqs, queue, key) is None
+
+
+def test_q13_the_type_may_be_said_again(sqs, fifo):
+    set_attributes(sqs, fifo, FifoQueue="true", ContentBasedDeduplication="false")
+    assert attribute(sqs, fifo, "ContentBasedDeduplication") == "false"
 
 
 @pytest.mark.parametrize("key,value", [("DeduplicationScope", "messageGroup"), ("FifoThroughputLimit", "perMessageGroupId")])
@@ -228,6 +251,20 @@ def test_q15_an_empty_policy_removes_it(sqs, queue):
     set_attributes(sqs, queue, Policy=a_policy(arn_of(sqs, queue)))
     set_attributes(sqs, queue, Policy="")
     assert "Policy" not in every(sqs, queue)
+
+
+@pytest.mark.parametrize("count,statement", [
+    (21, {"Action": "sqs:SendMessage"}),
+    (1, {"Action": [f"sqs:{name}" for name in "SendMessage ReceiveMessage DeleteMessage ChangeMessageVisibility "
+                    "GetQueueAttributes GetQueueUrl PurgeQueue ListDeadLetterSourceQueues".split()]}),
+    (1, {"Principal": {"AWS": [f"{index:012}" for index in range(51)]}}),
+    (11, {"Condition": {"StringEquals": {"aws:PrincipalAccount": OTHER}}}),
+], ids=["statements", "actions", "principals", "conditions"])
+def test_q15_more_than_a_policy_may_hold(sqs, queue, count, statement):
+    statements = [{"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*", **statement}] * count
+    with refused(sqs, "OverLimit", re.compile(r"^\d+ \w+ were found"), status=403):
+        set_attributes(sqs, queue, Policy=json.dumps({"Version": "2012-10-17", "Statement": statements}))
+    assert attribute(sqs, queue, "Policy") is None
 
 
 def test_q15_a_policy_of_more_than_8192_bytes(sqs, queue):

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from support import (INVALID, MISSING, bodies, counts, eventually, receive, receive_all, refused, set_attributes,
-                     system_names, value_message)
+from support import (INVALID, LONG_POLL_S, MISSING, WOKEN_BEFORE_S, bodies, counts, eventually, later, receive, receive_all,
+                     refused, set_attributes, system_names, value_message)
 
 NEEDS_ID = "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly"
 
@@ -111,8 +111,20 @@ def test_f02_a_kept_message_holds_back_what_follows(sqs, fifo):
     assert bodies(receive(sqs, fifo, 10, WaitTimeSeconds=5)) == ["1", "2"]
 
 
+@pytest.mark.parametrize("seconds", [0, 1])
+def test_f02_what_was_released_comes_back_before_the_rest_of_its_batch(sqs, fifo, seconds):
+    """The rest stays in flight, and locks what is behind it."""
+    send_many(sqs, fifo, ["1", "2", "3"])
+    send(sqs, fifo, "other", "other")
+    found = receive(sqs, fifo, 2)
+    assert bodies(found) == ["1", "2"]
+    sqs.change_message_visibility(QueueUrl=fifo, ReceiptHandle=found[0]["ReceiptHandle"], VisibilityTimeout=seconds)
+    eventually(lambda: counts(sqs, fifo)[1] == 1)
+    assert sorted(bodies(receive(sqs, fifo, 10))) == ["1", "other"]
+    assert receive(sqs, fifo, 10) == []
+
+
 def test_f02_delete_opens_a_waiting_receive(sqs, fifo):
-    from support import LONG_POLL_S, WOKEN_BEFORE_S, later
     for body in ("1", "2"):
         send(sqs, fifo, body)
     first = receive(sqs, fifo, 1)
@@ -267,6 +279,15 @@ def test_f09_no_delay_of_a_message(sqs, fifo):
         send(sqs, fifo, "b", DelaySeconds=2)
 
 
+def test_f09_in_a_batch_only_that_entry_fails(sqs, fifo):
+    reply = sqs.send_message_batch(QueueUrl=fifo, Entries=[
+        dict(Id="bad", MessageBody="a", MessageGroupId="g", DelaySeconds=2), dict(Id="good", MessageBody="b", MessageGroupId="g", DelaySeconds=0)])
+    assert [item["Id"] for item in reply["Successful"]] == ["good"]
+    assert reply["Failed"] == [dict(Id="bad", SenderFault=True, Code=INVALID, Message=value_message(
+        2, "DelaySeconds", "The request include parameter that is not valid for this queue type."))]
+    assert bodies(receive(sqs, fifo)) == ["b"]
+
+
 def test_f09_a_delay_of_zero_is_allowed(sqs, fifo):
     send(sqs, fifo, "b", DelaySeconds=0)
     assert bodies(receive(sqs, fifo)) == ["b"]
@@ -287,7 +308,29 @@ def test_f09_a_new_delay_is_for_old_messages_too(sqs, make_queue):
     send(sqs, url, "1")
     assert counts(sqs, url) == (0, 0, 1)
     set_attributes(sqs, url, DelaySeconds="0")
+    assert bodies(receive(sqs, url, VisibilityTimeout=0)) == ["1"]
+    send(sqs, url, "2")
+    set_attributes(sqs, url, DelaySeconds="60")                  # longer: what was never received is hidden again
+    assert counts(sqs, url) == (1, 0, 1)
     assert bodies(receive(sqs, url)) == ["1"]
+
+
+def test_f09_a_shorter_delay_ends_a_wait(sqs, make_queue):
+    url = make_queue(FifoQueue="true", ContentBasedDeduplication="true", DelaySeconds="900")
+    send(sqs, url, "1")
+    start = time.monotonic()
+    with later(0.4, lambda: set_attributes(sqs, url, DelaySeconds="0")):
+        assert bodies(receive(sqs, url, WaitTimeSeconds=LONG_POLL_S)) == ["1"]
+        seconds = time.monotonic() - start
+    assert seconds < WOKEN_BEFORE_S
+
+
+def test_f09_the_end_of_a_delay_ends_a_wait(sqs, make_queue):
+    url = make_queue(FifoQueue="true", ContentBasedDeduplication="true", DelaySeconds="1")
+    send(sqs, url, "1")
+    start = time.monotonic()
+    assert bodies(receive(sqs, url, WaitTimeSeconds=LONG_POLL_S)) == ["1"]
+    assert time.monotonic() - start < WOKEN_BEFORE_S
 
 
 # F10: ReceiveRequestAttemptId
@@ -339,6 +382,22 @@ def test_f11_change_needs_a_live_handle(sqs, fifo):
     with refused(sqs, INVALID):
         sqs.change_message_visibility(QueueUrl=fifo, ReceiptHandle=handle, VisibilityTimeout=30)
     assert counts(sqs, fifo) == (1, 0, 0)
+
+
+def test_f11_the_handle_of_an_earlier_receive_is_expired(sqs, fifo):
+    send(sqs, fifo, "b")
+    old = receive(sqs, fifo, 1, VisibilityTimeout=0)[0]["ReceiptHandle"]
+    new = receive(sqs, fifo, 1)[0]["ReceiptHandle"]
+    text = value_message(old, "ReceiptHandle", "The receipt handle has expired.")
+    with refused(sqs, INVALID, text):
+        sqs.delete_message(QueueUrl=fifo, ReceiptHandle=old)
+    with refused(sqs, INVALID, text):
+        sqs.change_message_visibility(QueueUrl=fifo, ReceiptHandle=old, VisibilityTimeout=0)
+    assert counts(sqs, fifo) == (0, 1, 0)
+    for _ in range(2):                                           # once it is deleted, again is fine
+        sqs.delete_message(QueueUrl=fifo, ReceiptHandle=new)
+    sqs.delete_message(QueueUrl=fifo, ReceiptHandle=old)
+    assert counts(sqs, fifo) == (0, 0, 0)
 
 
 def test_f11_delete_in_a_batch_needs_a_live_handle(sqs, fifo):

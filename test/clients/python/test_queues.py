@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from support import (ACCOUNT, INVALID, LONG_POLL_S, MISSING, NO_QUEUE, arn_of, attribute, bodies, counts,
+from support import (ACCOUNT, INVALID, MISSING, NO_QUEUE, OTHER, attribute, bodies, connect, counts,
                      eventually, no_queue_message, receive, receive_all, refused, set_attributes)
 
 
@@ -58,6 +58,26 @@ def test_q03_create_with_another_value_names_the_attribute(sqs, make_queue, name
         sqs.create_queue(QueueName=name, Attributes={key: second})
 
 
+@pytest.mark.parametrize("key,value", [
+    ("Policy", '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sqs:SendMessage","Resource":"*"}]}'),
+    ("RedriveAllowPolicy", '{"redrivePermission":"denyAll"}'), ("KmsMasterKeyId", "key"), ("KmsDataKeyReusePeriodSeconds", "60"),
+    ("SqsManagedSseEnabled", "false"),
+])
+def test_q03_every_attribute_counts_and_the_same_value_never_conflicts(sqs, make_queue, name, key, value):
+    url = make_queue()
+    with refused(sqs, "QueueAlreadyExists",
+                 f"A queue already exists with the same name and a different value for attribute {key}"):
+        sqs.create_queue(QueueName=name, Attributes={key: value})
+    set_attributes(sqs, url, **{key: value})
+    assert sqs.create_queue(QueueName=name, Attributes={key: value})["QueueUrl"] == url
+
+
+def test_q03_tags_are_not_compared(sqs, make_queue, name):
+    url = make_queue()
+    assert sqs.create_queue(QueueName=name, tags={"a": "b"})["QueueUrl"] == url
+    assert "Tags" not in sqs.list_queue_tags(QueueUrl=url)
+
+
 def test_q03_create_fifo_with_another_deduplication_conflicts(sqs, make_queue, name):
     make_queue(FifoQueue="true")
     with refused(sqs, "QueueAlreadyExists",
@@ -68,13 +88,14 @@ def test_q03_create_fifo_with_another_deduplication_conflicts(sqs, make_queue, n
 
 @pytest.mark.parametrize("bad", ["a b", "a.b", "a/b", "ä", "a!", "a" * 81, "a:b", "x.fifo"])
 def test_q04_illegal_names_are_refused(sqs, bad):
-    with refused(sqs, INVALID):
+    with refused(sqs, INVALID, "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length"):
         sqs.create_queue(QueueName=bad)
 
 
 @pytest.mark.parametrize("bad", ["noend", ".fifo" + "x", "a b.fifo", "a" * 76 + ".fifo"])
 def test_q04_illegal_fifo_names_are_refused(sqs, bad):
-    with refused(sqs, INVALID):
+    with refused(sqs, INVALID, "The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, "
+                 "must end with .fifo suffix and be 1 to 80 in length"):
         sqs.create_queue(QueueName=bad, Attributes={"FifoQueue": "true"})
 
 
@@ -175,6 +196,21 @@ def test_q08_max_results_out_of_range(sqs, bad):
 def test_q08_a_forged_token_is_refused(sqs):
     with refused(sqs, INVALID):
         sqs.list_queues(MaxResults=1, NextToken="bm90IGEgdG9rZW4=")
+
+
+def test_q08_a_token_is_sealed_and_belongs_to_its_question(sqs, endpoint, make_queue, name):
+    for index in range(3):
+        make_queue(f"-{index}")
+    token = sqs.list_queues(QueueNamePrefix=name, MaxResults=1)["NextToken"]
+    assert name not in token
+    changed = token[:-4] + ("A" if token[-4] != "A" else "B") + token[-3:]
+    for client, prefix, bad in ((sqs, name, changed), (sqs, name[:-1], token),
+                                (connect(endpoint, region="eu-west-1"), name, token), (connect(endpoint, key=OTHER), name, token)):
+        with refused(client, INVALID, re.compile("NextToken")):
+            client.list_queues(QueueNamePrefix=prefix, MaxResults=1, NextToken=bad)
+    make_queue("-1b")                                            # a page goes on behind the last name, whatever came meanwhile
+    page = sqs.list_queues(QueueNamePrefix=name, MaxResults=10, NextToken=token)
+    assert [url.rsplit("/", 1)[1] for url in page["QueueUrls"]] == [name + "-1", name + "-1b", name + "-2"]
 
 
 # Q17: delete
@@ -279,11 +315,29 @@ def test_q19_tag_without_tags(loose, queue):
     "http://elsewhere:1234/queue/us-east-1/{account}/{name}",
     "http://sqs.us-east-1.localhost:4566/{account}/{name}",
     "http://elsewhere/queue/{name}",
+    "http://elsewhere/queue/{account}/{name}",
+    "https://sqs-fips.us-east-1.amazonaws.com/{account}/{name}",
+    "https://sqs-fips.us-east-1.api.aws/{account}/{name}",
+    "https://vpce-0123-abcd.sqs.us-east-1.vpce.amazonaws.com/{account}/{name}",
+    "https://queue.localhost.localstack.cloud:4566/{account}/{name}",
+    "HTTP://ELSEWHERE/{account}/{name}",
+    "http://[::1]:4566/{account}/{name}",
+    "/{account}/{name}",
+    "{account}/{name}",
 ])
 def test_q20_every_form_of_url_reaches_the_queue(sqs, queue, name, form):
     url = form.format(name=name, account=ACCOUNT)
     sent = sqs.send_message(QueueUrl=url, MessageBody="by " + form)
     assert [message["MessageId"] for message in receive(sqs, queue)] == [sent["MessageId"]]
+
+
+def test_q20_a_region_in_the_url_wins(sqs, endpoint, queue, name):
+    far = connect(endpoint, region="eu-west-1")
+    for form in ("https://sqs.us-east-1.amazonaws.com/{}/{}", "http://elsewhere/queue/us-east-1/{}/{}", "https://queue.amazonaws.com/{}/{}"):
+        sent = far.send_message(QueueUrl=form.format(ACCOUNT, name), MessageBody=form)
+        assert [message["MessageId"] for message in receive(sqs, queue)] == [sent["MessageId"]]
+    with refused(far, NO_QUEUE):
+        far.send_message(QueueUrl=f"http://elsewhere/{ACCOUNT}/{name}", MessageBody="in eu-west-1 there is none")
 
 
 # Q21: a missing queue

@@ -17,7 +17,7 @@ def used():
         if path.suffix not in SOURCES or "node_modules" in path.parts:
             continue
         text = path.read_text()
-        titles = re.findall(r"def test_([a-z]\d\d)_", text)
+        titles = re.findall(r"(?:def test|\w)_([a-z]\d\d)(?=_\w*\()", text)
         titles += re.findall(r"\"([A-Z]\d\d(?: and [A-Z]\d\d)*) ", text)
         titles += re.findall(r"func Test((?:[A-Z]\d\d)+)", text)
         names = [item for title in titles for item in re.findall(r"[A-Za-z]\d\d", title)]

@@ -7,6 +7,8 @@ every header and byte is visible.
 import http.client
 import json
 import re
+import shutil
+import subprocess
 import urllib.parse
 import xml.etree.ElementTree as ElementTree
 
@@ -151,6 +153,11 @@ def test_w01_json_on_the_path_of_the_queue(wire, queue, path):
     assert reply.status == 200 and reply.json()["MD5OfMessageBody"] == md5_hex("b")
 
 
+def test_w01_the_path_stands_in_for_an_absent_queue_url(wire, sqs, queue, path):
+    reply = wire.json("SendMessage", {"MessageBody": "by path"}, path)
+    assert reply.status == 200 and receive_all(sqs, queue, 1)[0]["Body"] == "by path"
+
+
 def test_w01_unknown_members_are_ignored(wire, queue):
     reply = wire.json("SendMessage", {"QueueUrl": queue, "MessageBody": "b", "Later": {"a": [1, None]}})
     assert reply.status == 200
@@ -202,6 +209,23 @@ def test_w02_status_by_query_mode(wire, queue, mode, status):
     assert reply.json()["__type"].endswith("#ResourceNotFoundException")
 
 
+@pytest.mark.parametrize("mode,status", [("true", 403), (None, 400)])
+def test_w02_status_of_a_limit_by_query_mode(wire, queue, mode, status):
+    headers = {"x_amzn_query_mode": mode} if mode else {}
+    reply = wire.json("AddPermission", {"QueueUrl": queue, "Label": "l", "AWSAccountIds": [OTHER], "Actions": ["SendMessage"] * 8}, **headers)
+    assert (reply.status, reply.json()["__type"]) == (status, "com.amazonaws.sqs#OverLimit")
+    assert reply.headers["x-amzn-query-error"] == "OverLimit;Sender"
+
+
+@pytest.mark.parametrize("mode", ["true", None])
+def test_w02_a_refused_caller_is_403_in_any_mode(endpoint, queue, mode):
+    headers = {"x_amzn_query_mode": mode} if mode else {}
+    reply = Wire(endpoint, key=OTHER).json("ReceiveMessage", {"QueueUrl": queue}, **headers)
+    assert reply.status == 403
+    assert reply.json()["__type"].endswith("#AccessDeniedException")
+    assert reply.headers["x-amzn-query-error"] == "AccessDenied;Sender"
+
+
 @pytest.mark.parametrize("body", [b"{", b"[]", b"\"text\"", b"{\"QueueUrl\": 5}", b"{\"a\":1}trailing", b"\xff\xfe"])
 def test_w03_what_is_not_the_json_of_the_operation(wire, body):
     reply = wire.json("PurgeQueue", body)
@@ -232,6 +256,18 @@ def test_w04_query_answer(wire, path):
 def test_w04_an_operation_without_output(wire, path):
     root = wire.query("PurgeQueue", path).xml()
     assert root.tag == "PurgeQueueResponse" and root.findtext("ResponseMetadata/RequestId")
+
+
+@pytest.mark.parametrize("action", ["ReceiveMessage", "ListQueueTags", "GetQueueAttributes", "ListDeadLetterSourceQueues"])
+def test_w04_an_empty_result(wire, path, action):
+    reply = wire.query(action, path)
+    assert reply.status == 200 and f"<{action}Result/>".encode() in reply.body
+
+
+def test_w04_one_value_without_a_number(wire, path):
+    """As programs without an SDK write it."""
+    found = wire.query("GetQueueAttributes", path, AttributeName="QueueArn").xml().findall("GetQueueAttributesResult/Attribute")
+    assert [item.findtext("Name") for item in found] == ["QueueArn"]
 
 
 def test_w04_get_and_post_to_root_and_queue(wire, sqs, queue, path):
@@ -343,6 +379,37 @@ def test_w06_a_missing_parameter(wire, path):
         400, "Sender", "MissingParameter", "The request must contain the parameter MessageBody.")
 
 
+@pytest.mark.parametrize("bad", ["\x01", "a\x1fb", "\uffff"])
+def test_w05_quoted_characters_that_xml_does_not_have(wire, path, bad):
+    assert error_of(wire.query("DeleteMessage", path, ReceiptHandle=bad))[2] == "ReceiptHandleIsInvalid"
+    entry = "DeleteMessageBatchRequestEntry.1"
+    reply = wire.query("DeleteMessageBatch", path, **{f"{entry}.Id": "a", f"{entry}.ReceiptHandle": bad})
+    assert reply.text("DeleteMessageBatchResult/BatchResultErrorEntry/Code") == "ReceiptHandleIsInvalid"
+    policy = ('{"Id":"%s","Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"sqs:*","Resource":"*"}}' % bad)
+    refused = wire.query("SetQueueAttributes", path, **{"Attribute.1.Name": "Policy", "Attribute.1.Value": policy})
+    assert error_of(refused)[2] == "InvalidAttributeValue"
+
+
+@pytest.mark.parametrize("action,fields,expected", [
+    ("GetQueueAttributes", {"AttributeName.1": "Colour"}, (400, "InvalidAttributeName", "Unknown Attribute Colour.")),
+    ("ReceiveMessage", {"MaxNumberOfMessages": "11"},
+     (400, "InvalidParameterValue", "Value 11 for parameter MaxNumberOfMessages is invalid. Reason: Must be between 1 and 10, if provided.")),
+    ("ReceiveMessage", {"WaitTimeSeconds": "-1"},
+     (400, "InvalidParameterValue", "Value -1 for parameter WaitTimeSeconds is invalid. Reason: Must be >= 0 and <= 20, if provided.")),
+    ("DeleteMessage", {"ReceiptHandle": "garbage"},
+     (400, "ReceiptHandleIsInvalid", 'The input receipt handle "garbage" is not a valid receipt handle.')),
+    ("SendMessageBatch", {}, (400, "AWS.SimpleQueueService.EmptyBatchRequest",
+                              "There should be at least one SendMessageBatchRequestEntry in the request.")),
+    ("RemovePermission", {"Label": "none"},
+     (400, "InvalidParameterValue", "Value none for parameter Label is invalid. Reason: can't find label.")),
+    ("ListMessageMoveTasks", {"SourceArn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:no-such-queue"},
+     (404, "ResourceNotFoundException", "The resource that you specified for the SourceArn parameter doesn't exist.")),
+])
+def test_w06_codes_words_and_status(wire, path, action, fields, expected):
+    found = error_of(wire.query(action, path, **fields))
+    assert (found[0], *found[2:]) == expected and found[1] == "Sender"
+
+
 @pytest.mark.parametrize("action", ["ListQueues", "CreateQueue", "Fly"])
 def test_w06_actions_a_queue_does_not_know(wire, path, name, action):
     assert error_of(wire.query(action, path, QueueName=name + "-2")) == (
@@ -375,6 +442,31 @@ def test_w07_json_rendering_of_a_query(wire, queue, name):
     assert wire.form(fields, "/", "GET").body.lstrip().startswith(b"<")
 
 
+def test_w07_json_rendering_of_attributes(wire, sqs, queue, path, name):
+    """Names and values are entries, as in XML."""
+    def ask(action, **fields):
+        reply = wire.form({"Action": action, "Version": VERSION, **fields}, path, "GET", Accept="application/json")
+        assert reply.status == 200
+        return reply.json()[f"{action}Response"][f"{action}Result"]
+
+    found = ask("GetQueueAttributes", **{"AttributeName.1": "QueueArn"})
+    assert found == {"Attributes": [{"Name": "QueueArn", "Value": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"}]}
+    sqs.tag_queue(QueueUrl=queue, Tags={"k": "v"})
+    assert ask("ListQueueTags") == {"Tags": [{"Key": "k", "Value": "v"}]}
+    value = {"DataType": "String", "StringValue": "v"}
+    sqs.send_message(QueueUrl=queue, MessageBody="b", MessageAttributes={"a": value})
+    message = ask("ReceiveMessage", **{"MessageAttributeName.1": "All", "AttributeName.1": "ApproximateReceiveCount"})["Messages"][0]
+    assert message["MessageAttributes"] == [{"Name": "a", "Value": value}]
+    assert message["Attributes"] == [{"Name": "ApproximateReceiveCount", "Value": "1"}]
+
+
+def test_w07_errors_in_json(wire, path, name):
+    reply = wire.form({"Action": "ListQueues", "Version": VERSION}, path, "GET", Accept="application/json")
+    assert reply.status == 400
+    error = reply.json()["Error"]
+    assert (error["Code"], error["Message"]) == ("InvalidAction", "The action ListQueues is not valid for this endpoint.")
+
+
 # W08-W10: who signs
 
 def test_w08_a_presigned_request(wire, sqs, queue, endpoint):
@@ -385,6 +477,17 @@ def test_w08_a_presigned_request(wire, sqs, queue, endpoint):
     reply = wire.send("GET", target, sign=False)
     assert reply.status == 200, reply.body
     assert receive_all(sqs, queue, 1)[0]["Body"] == "by link & more"
+
+
+def test_w08_a_presigned_link_with_curl(wire, sqs, queue, endpoint):
+    curl = shutil.which("curl")
+    if not curl:
+        pytest.skip("curl is not installed")
+    fields = urllib.parse.urlencode({"Action": "SendMessage", "Version": VERSION, "MessageBody": "by curl"}, quote_via=urllib.parse.quote)
+    link = endpoint + wire.presigned(f"{endpoint}/{ACCOUNT}/{queue.rsplit('/', 1)[1]}?{fields}")
+    done = subprocess.run([curl, "--silent", "--show-error", "--fail", link], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0 and "<SendMessageResponse" in done.stdout, (done.stdout, done.stderr)
+    assert receive_all(sqs, queue, 1)[0]["Body"] == "by curl"
 
 
 def test_w08_a_changed_presigned_request(wire, sqs, queue, path, endpoint):
@@ -459,6 +562,28 @@ def test_w11_the_trace_header_of_http_becomes_an_attribute(wire, sqs, queue):
     assert message["Attributes"] == {"AWSTraceHeader": trace}
 
 
+def test_w11_in_a_batch_and_beside_one_that_was_given(wire, sqs, queue):
+    given = {"AWSTraceHeader": {"DataType": "String", "StringValue": "Root=1-given"}}
+    reply = wire.json("SendMessageBatch", {"QueueUrl": queue, "Entries": [
+        {"Id": "a", "MessageBody": "a"}, {"Id": "b", "MessageBody": "b", "MessageSystemAttributes": given}]},
+        X_Amzn_Trace_Id="Root=1-http")
+    assert "MD5OfMessageSystemAttributes" not in reply.json()["Successful"][0]
+    found = {message["Body"]: message["Attributes"]["AWSTraceHeader"]
+             for message in receive_all(sqs, queue, 2, AttributeNames=["AWSTraceHeader"])}
+    assert found == {"a": "Root=1-http", "b": "Root=1-given"}
+
+
+@pytest.mark.parametrize("value", [b"Root=\xff\xfe", b"\xed\xa0\x80", b"\xef\xbf\xbe", b"x" * 5000, b""], ids=lambda value: repr(value[:10]))
+def test_w11_what_is_no_text_is_left_out(wire, sqs, queue, value):
+    body = json.dumps({"QueueUrl": queue, "MessageBody": "b"}).encode()
+    request = AWSRequest(method="POST", url=wire.endpoint + "/", data=body,
+                         headers={"Content-Type": JSON_TYPE, "X-Amz-Target": "AmazonSQS.SendMessage"})
+    SigV4Auth(wire.credentials, "sqs", REGION).add_auth(request)
+    reply = wire.send("POST", "/", body, {**dict(request.headers.items()), "X-Amzn-Trace-Id": value.decode("latin-1")}, sign=False)
+    assert reply.status == 200
+    assert "Attributes" not in receive_all(sqs, queue, 1, AttributeNames=["AWSTraceHeader"])[0]
+
+
 # W12: health
 
 @pytest.mark.parametrize("target", ["/health", "/_localstack/health"])
@@ -473,12 +598,35 @@ def test_w12_metrics_are_text(wire):
 
 # W13: the host of the client
 
-def test_w13_queue_urls_carry_the_host_the_client_used(wire, queue, name):
-    port = wire.host.rsplit(":", 1)[1]
-    request = AWSRequest(method="POST", url=f"http://localhost:{port}/", data=json.dumps({"QueueName": name}).encode(),
-                         headers={"Content-Type": JSON_TYPE, "X-Amz-Target": "AmazonSQS.GetQueueUrl"})
-    SigV4Auth(wire.credentials, "sqs", REGION).add_auth(request)
-    headers = {**dict(request.headers.items()), "Host": f"localhost:{port}"}
-    reply = wire.send("POST", "/", request.body, headers, sign=False)
-    assert reply.status == 200, reply.body
-    assert reply.json()["QueueUrl"].startswith(f"http://localhost:{port}/")
+def by_host(wire, host, operation, arguments, region=REGION):
+    """A signed request to our port that names another host."""
+    request = AWSRequest(method="POST", url=f"http://{host}/", data=json.dumps(arguments).encode(),
+                         headers={"Content-Type": JSON_TYPE, "X-Amz-Target": "AmazonSQS." + operation})
+    SigV4Auth(wire.credentials, "sqs", region).add_auth(request)
+    return wire.send("POST", "/", request.body, {**dict(request.headers.items()), "Host": host}, sign=False)
+
+
+@pytest.mark.parametrize("host", [
+    "localhost:{port}", "queues.example.com", "sqs.us-east-1.localhost.localstack.cloud:{port}", "sqs.us-east-1.amazonaws.com",
+    "us-east-1.queue.amazonaws.com", "millrace", "[::1]:{port}"])
+def test_w13_queue_urls_carry_the_host_the_client_used(wire, queue, name, host):
+    host = host.format(port=wire.host.rsplit(":", 1)[1])
+    for operation in ("GetQueueUrl", "CreateQueue"):
+        reply = by_host(wire, host, operation, {"QueueName": name})
+        assert reply.status == 200, reply.body
+        assert reply.json()["QueueUrl"] == f"http://{host}/{ACCOUNT}/{name}"
+    assert by_host(wire, host, "ListQueues", {"QueueNamePrefix": name}).json()["QueueUrls"] == [f"http://{host}/{ACCOUNT}/{name}"]
+
+
+def test_w13_a_region_in_the_host_is_that_of_the_queue(wire, endpoint, name):
+    far = connect(endpoint, region="eu-west-1")
+    url = far.create_queue(QueueName=name)["QueueUrl"]
+    try:
+        reply = by_host(wire, "sqs.us-east-1.example.com", "GetQueueUrl", {"QueueName": name}, region="eu-west-1")
+        found = reply.json()["QueueUrl"]
+        assert found == f"http://sqs.eu-west-1.example.com/{ACCOUNT}/{name}"
+        sent = wire.json("SendMessage", {"QueueUrl": found, "MessageBody": "far"})       # signed for us-east-1: the URL says where
+        assert sent.status == 200
+        assert [message["Body"] for message in receive_all(far, url, 1)] == ["far"]
+    finally:
+        far.delete_queue(QueueUrl=url)

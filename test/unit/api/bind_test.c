@@ -314,6 +314,24 @@ static void always_fields_are_written(void **state)
     buf_deinit(&b);
 }
 
+static void query_replies_in_json_list_the_entries_of_maps(void **state)
+{
+    struct test_all v;
+    struct buf b;
+    decode_json("{\"QueueUrl\":\"u\",\"Tags\":{\"k\":\"v\",\"l\":\"\"},\"Plain\":{\"p\":\"q\"},\"Entries\":[{\"Id\":"
+                "\"a\",\"Attributes\":{"
+                "\"n\":{\"Name\":\"x\"},\"m\":{}}}]}",
+        &v);
+    buf_init(&b);
+    bind_query_json_encode(&b, &test_all_shape, &v);
+    expect_slice(buf_slice(&b), "{\"QueueUrl\":\"u\",\"Tags\":[{\"Key\":\"k\",\"Value\":\"v\"},{\"Key\":\"l\","
+                                "\"Value\":\"\"}],\"Entries\":[{\"Id\":\"a\","
+                                "\"Attributes\":[{\"Name\":\"n\",\"Value\":{\"Name\":\"x\"}},{\"Name\":\"m\",\"Value\":"
+                                "{}}]}],\"Plain\":[{\"Name\":\"p\","
+                                "\"Value\":\"q\"}]}");
+    buf_deinit(&b);
+}
+
 /* ---- forms in
  * ----------------------------------------------------------------------------------------------------------- */
 
@@ -538,6 +556,7 @@ int main(void)
         cmocka_unit_test(many_equal_keys_keep_the_last),
         cmocka_unit_test(memory_is_bounded),
         cmocka_unit_test(always_fields_are_written),
+        cmocka_unit_test(query_replies_in_json_list_the_entries_of_maps),
         cmocka_unit_test(forms_fill_fields),
         cmocka_unit_test(bad_forms_are_refused),
         cmocka_unit_test(form_and_json_agree),

@@ -591,11 +591,11 @@ static const struct row error_rows_of_toy[] = {
     { .what = "a quoted text in XML",
         { .method = "POST", "/", FORM, "Action=Fail&QueueUrl=u&Delay=512&Body=%01%3C%0D%0A%22" },
         404,
-        XML_ERROR("http://toy/", "Sender", "Toy.NonExistent", "It was &quot;?&lt;??&quot;&quot;.") },
+        XML_ERROR("http://toy/", "Sender", "Toy.NonExistent", "It was &quot;?&lt;&#xD;\n&quot;&quot;.") },
     { .what = "characters XML has not",
         { .method = "POST", "/", FORM, "Action=Fail&QueueUrl=u&Delay=512&Body=%EF%BF%BF" },
         404,
-        XML_ERROR("http://toy/", "Sender", "Toy.NonExistent", "The request holds characters that XML cannot show.") },
+        XML_ERROR("http://toy/", "Sender", "Toy.NonExistent", "It was &quot;?&quot;.") },
 };
 
 static const struct row content_rows[] = {

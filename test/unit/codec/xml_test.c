@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/text.h"
 #include "codec/xml.h"
 
 static void test_elements(void **state)
@@ -65,11 +66,28 @@ static void test_every_byte_comes_back(void **state)
     buf_deinit(&back);
 }
 
+static void test_cleaned(void **state)
+{
+    static const char *const cases[][2] = { { "", "" }, { "plain \t\r\n \xc3\xa9 \xf0\x9d\x84\x9e", NULL },
+        { "\x01", "?" }, { "a\x01\x02z", "a??z" }, { "\xef\xbf\xbf.", "?." },
+        { "\xc3\xa9\x1f\xc3\xa9", "\xc3\xa9?\xc3\xa9" }, { "\xff\xc3", "??" }, { "\xed\xa0\x80", "???" } };
+    struct arena arena;
+    (void)state;
+    arena_init(&arena, 4096);
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct slice text = slice_str(cases[i][0]), clean = xml_clean(&arena, text);
+        assert_true(slice_equal(clean, cases[i][1] ? slice_str(cases[i][1]) : text));
+        assert_true(text_is_xml_chars(clean));
+    }
+    arena_deinit(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_elements),
         cmocka_unit_test(test_every_byte_comes_back),
+        cmocka_unit_test(test_cleaned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

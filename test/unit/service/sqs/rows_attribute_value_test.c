@@ -72,9 +72,10 @@ static void assert_checked(bool is_good, const char *text)
 
 static void names(void **state)
 {
-    static const char *const good[] = { "a", "a.b-c_D9", "awsome", "amazonas", "a.AWS.b", "-", "_" };
+    static const char *const good[] = { "a", "a.b-c_D9", "awsome", "amazonas", "a.AWS.b", "-", "_",
+        "attr.1\xc3\xb8\xc3\x9f\xc3\xa4", "\xc5\xbf" };
     static const char *const bad[] = { "", "a b", ".a", "a.", "a..b", "AWS.a", "aws.a", "Amazon.a", "AMAZON.a",
-        "\xc3\xbc", "a/b", "a:b", "a\n" };
+        "\xc2\xa7", "\xe2\x82\xac", "\xd0\x96", "\xf0\x9f\x98\x80", "\xc3\xbc.", "a/b", "a:b", "a\n" };
     (void)state;
     for (size_t i = 0; i < ARRAY_COUNT(good); i++) {
         clear();
@@ -253,6 +254,17 @@ static void sizes(void **state)
     assert_int_equal(sqs_attributes_size(&set), 4 + 6 + 8 + 1 + 8 + 3);
 }
 
+/* A batch is weighed before its entries are checked. */
+static void sizes_of_what_is_not_legal(void **state)
+{
+    (void)state;
+    clear();
+    add_text("name", "Text", "12345678");
+    add_text("none", "", "1");
+    ((struct pair *)set.items)[set.count++] = (struct pair){ .key = SLICE("null") };
+    assert_int_equal(sqs_attributes_size(&set), 4 + 4 + 8 + 4 + 0 + 1 + 4);
+}
+
 static const struct filter_case {
     const char *names[4];
     const char *expected; /* joined with blanks */
@@ -260,8 +272,10 @@ static const struct filter_case {
     { { NULL }, "" },
     { { "text" }, "text" },
     { { "text", "number", "absent" }, "number text" },
-    { { "labelled.*" }, "labelled.text" },
-    { { "label.*" }, "" },
+    { { "labelled.*" }, "labelled-number labelled.text" }, /* a prefix of any name, not of one up to a dot */
+    { { "label.*" }, "labelled-number labelled.text" },
+    { { "labelled..*" }, "labelled.text" },
+    { { "other.*" }, "" },
     { { "All" }, "labelled-number labelled.text number text" },
     { { ".*" }, "labelled-number labelled.text number text" },
     { { "*" }, "labelled-number labelled.text number text" },
@@ -329,6 +343,7 @@ int main(void)
         cmocka_unit_test(the_trace_header_is_the_only_system_attribute),
         cmocka_unit_test(digests),
         cmocka_unit_test(sizes),
+        cmocka_unit_test(sizes_of_what_is_not_legal),
         cmocka_unit_test(filters_choose_and_keep_order),
         cmocka_unit_test(a_subset_has_its_own_digest),
     };

@@ -186,6 +186,9 @@ static const struct set_case {
     { "q", "RedrivePolicy", REDRIVE(ARN("d"), "1001"), NULL, SQS_INVALID_PARAMETER, NULL },
     { "q", "RedrivePolicy", REDRIVE(ARN("d"), "\"invalid\""), NULL, SQS_INVALID_PARAMETER, NULL },
     { "q", "RedrivePolicy", REDRIVE("arn:aws:sns:eu-west-1:" ACCOUNT ":t", "1"), NULL, SQS_INVALID_PARAMETER, NULL },
+    { "q", "RedrivePolicy", REDRIVE("dummy", "42"), NULL, SQS_INVALID_PARAMETER,
+        "Value " REDRIVE(
+            "dummy", "42") " for parameter RedrivePolicy is invalid. Reason: Invalid value for deadLetterTargetArn." },
     { "q", "RedrivePolicy", "{\"deadLetterTargetArn\":\"" ARN("d") "\",\"maxReceiveCount\":1,\"x\":1}", NULL,
         SQS_INVALID_PARAMETER, NULL },
     { "q", "RedriveAllowPolicy", "", "-", 0, NULL },
@@ -226,8 +229,9 @@ static void the_type_cannot_change(void **state)
     assert_fault(set(&fifo, "q.fifo", true, &yes), 0, NULL);
     assert_fault(set(&fifo, "q.fifo", false, &no), SQS_INVALID_ATTRIBUTE_VALUE, text);
     assert_fault(set(&fifo, "q.fifo", false, &yes), 0, NULL);
-    assert_fault(set(&standard, "q", false, &yes), SQS_INVALID_ATTRIBUTE_VALUE, text);
-    assert_fault(set(&standard, "q", false, &no), 0, NULL);
+    assert_fault(set(&standard, "q", true, &no), 0, NULL);
+    assert_fault(set(&standard, "q", false, &yes), SQS_INVALID_ATTRIBUTE_NAME, "Unknown Attribute FifoQueue.");
+    assert_fault(set(&standard, "q", false, &no), SQS_INVALID_ATTRIBUTE_NAME, "Unknown Attribute FifoQueue.");
 }
 
 static void high_throughput_needs_the_group_scope(void **state)

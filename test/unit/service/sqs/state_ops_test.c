@@ -1,5 +1,6 @@
 /* The operations on messages against the contract, sections 2.1 and 2.2: one test a topic. */
 #include "base/log.h"
+#include "service/sqs/receipt.h"
 #include "state_harness.h"
 
 static void begin(const char *name, const char *const *attributes)
@@ -153,8 +154,18 @@ static void test_visibility_zero_receive(void **state)
         assert_bodies(r, "a");
     }
     assert_counts("q", 2, 0, 0);
+    harness_pass(1000);
     send("q", "c"); /* received three times: it went to the back, which was before c came */
+    assert_int_equal(queue_oldest_sent_ms(harness_queue("q")), harness_ms - 1000); /* b */
     assert_bodies(take("q", 10), "bac");
+    harness_forget();
+    begin("old", NULL);
+    send("old", "a");
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(queue_oldest_sent_ms(harness_queue("old")), harness_ms);
+        harness_receive(&(struct wanted){ .queue = "old", .max = 1, .visibility_s = 0, .wait_s = -1 });
+    }
+    assert_int_equal(queue_oldest_sent_ms(harness_queue("old")), UINT64_MAX); /* its age says nothing any more */
 }
 
 static void test_order_after_return(void **state)
@@ -404,6 +415,27 @@ static void test_fifo_visibility_zero(void **state)
         assert_bodies(r, "1");
     }
     assert_bodies(take("q.fifo", 10), "12");
+}
+
+/* Served groups stand behind the others, as the real service has it. */
+static void test_fifo_groups_take_turns(void **state)
+{
+    static const struct {
+        const char *body, *group;
+    } sent[] = { { "1", "g1" }, { "3", "g2" }, { "4", "g2" }, { "5", "g3" }, { "2", "g1" } };
+    (void)state;
+    begin("q.fifo", fifo);
+    for (size_t i = 0; i < ARRAY_COUNT(sent); i++)
+        send_group("q.fifo", sent[i].body, sent[i].group);
+    struct wanted wanted = { .queue = "q.fifo", .max = 3, .visibility_s = 0, .wait_s = -1 };
+    assert_bodies(harness_receive(&wanted), "123");
+    wanted.max = 10;
+    assert_bodies(harness_receive(&wanted), "51234");
+    wanted.max = 1;
+    assert_bodies(harness_receive(&wanted), "5"); /* the whole round was served */
+    assert_bodies(harness_receive(&wanted), "1");
+    assert_bodies(harness_receive(&wanted), "3");
+    assert_bodies(harness_receive(&wanted), "5");
 }
 
 static void test_fifo_handles_expire(void **state)
@@ -804,6 +836,24 @@ static void test_noise_ends(void **state)
     assert_int_equal(take_and_count("noisy"), 10);
 }
 
+/* Among noisy tenants the one with the fewest in flight comes first, whoever sent first. */
+static void test_noisy_tenants_in_turn(void **state)
+{
+    (void)state;
+    begin("q", (const char *[]){ "VisibilityTimeout", "43200", NULL });
+    send_tenant("A", "a", 100);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(take_and_count("A"), 10);
+    send_tenant("B", "b", 100);
+    for (int i = 0; i < 4; i++) /* quiet until it has 30 in flight, then the fewer of two noisy ones */
+        assert_int_equal(take_and_count("B"), 10);
+    size_t of_b = 40;
+    for (int i = 0; i < 4; i++)
+        of_b += take_and_count("B");
+    assert_int_equal(of_b, 70); /* at 60 and 60 they take turns */
+    assert_int_equal(harness_queue("q")->in_flight, 140);
+}
+
 /* A group that is locked costs the others nothing, wherever it stands. */
 static void test_blocked_group_at_the_head(void **state)
 {
@@ -848,29 +898,94 @@ static void test_tenants_are_freed(void **state)
 
 /* ---- bounds ------------------------------------------------------------------------------------------------------------------- */
 
+/* As many in flight as there may be, ten more waiting; a group for each batch when `group` is not NULL. The last receive's
+ * first handle. */
+static struct slice fill_in_flight(const char *queue, const char *group)
+{
+    static char handle[RECEIPT_TEXT_BYTES];
+    for (int i = 0; i < SQS_IN_FLIGHT_MAX / 10 + 1; i++) {
+        struct sqs_send_entry entries[10];
+        char *name = arena_alloc(&harness_arena, 24);
+        snprintf(name, 24, "%s%d", group ? group : "", i);
+        for (int k = 0; k < 10; k++) {
+            char *id = arena_alloc(&harness_arena, 24);
+            snprintf(id, 24, "%d-%d", i, k);
+            entries[k] = entry(id, "x", group ? name : NULL, group ? id : NULL);
+        }
+        assert_works(send_batch(queue, entries, 10));
+        if (i < SQS_IN_FLIGHT_MAX / 10) {
+            struct call *r = take(queue, 10);
+            assert_int_equal(received_count(r), 10);
+            memcpy(handle, received(r, 0)->receipt_handle.data, sizeof(handle));
+        }
+        harness_forget();
+    }
+    return slice_of(handle, sizeof(handle));
+}
+
 static void test_in_flight_cap(void **state)
 {
     (void)state;
     begin("q", (const char *[]){ "VisibilityTimeout", "43200", NULL });
-    for (int i = 0; i < SQS_IN_FLIGHT_MAX / 10 + 1; i++) {
-        struct sqs_send_entry entries[10];
-        for (int k = 0; k < 10; k++) {
-            char *id = arena_alloc(&harness_arena, 2);
-            id[0] = (char)('0' + k);
-            id[1] = 0;
-            entries[k] = entry(id, "x", NULL, NULL);
-        }
-        assert_works(send_batch("q", entries, 10));
-        if (i < SQS_IN_FLIGHT_MAX / 10)
-            assert_int_equal(received_count(take("q", 10)), 10);
-        harness_forget();
-    }
+    struct slice handle = fill_in_flight("q", NULL);
     assert_counts("q", 10, SQS_IN_FLIGHT_MAX, 0);
     struct call *c = harness_receive(&(struct wanted){ .queue = "q", .max = 10, .visibility_s = -1, .wait_s = 0 });
     assert_int_equal(c->error.code, SQS_OVER_LIMIT);
     struct harness_call *h = poll("q", 5);
     harness_pass(5000);
     assert_polled(h, ""); /* a long poll is just empty */
+    h = poll("q", 5);
+    assert_works(harness_delete("q", handle));
+    assert_polled(h, "x"); /* one left: there is room again */
+}
+
+static void test_fifo_in_flight_cap(void **state)
+{
+    (void)state;
+    begin("q.fifo", (const char *[]){ "FifoQueue", "true", "VisibilityTimeout", "43200", NULL });
+    fill_in_flight("q.fifo", "g");
+    assert_counts("q.fifo", 10, SQS_IN_FLIGHT_MAX, 0);
+    assert_int_equal(received_count(take("q.fifo", 10)), 0); /* no error: nothing is returned */
+    struct harness_call *h = poll("q.fifo", 5);
+    harness_pass(5000);
+    assert_polled(h, "");
+}
+
+/* ---- quotas = aws -------------------------------------------------------------------------------------------------------------- */
+
+static size_t send_until_refused(const char *queue, size_t max)
+{
+    const char *dedup = strchr(queue, '.') ? "d" : NULL; /* one message, sent again and again */
+    for (size_t count = 0; count < max; count++) {
+        const struct call *c =
+            harness_send(&(struct sent){ .queue = queue, .body = "x", .group = "g", .dedup = dedup, .delay_s = -1 });
+        if (failed(c->error)) {
+            assert_int_equal(c->error.code, SQS_REQUEST_THROTTLED);
+            return count;
+        }
+    }
+    return max;
+}
+
+static void test_fifo_rates(void **state)
+{
+    (void)state;
+    begin("q.fifo", fifo);
+    begin("fast.fifo", (const char *[]){ "FifoQueue", "true", "DeduplicationScope", "messageGroup",
+                           "FifoThroughputLimit", "perMessageGroupId", NULL });
+    begin("q", NULL);
+    assert_int_equal(send_until_refused("q.fifo", 400), 400); /* off unless asked for */
+    sqs_quotas.is_aws = true;
+    harness_pass(1000);
+    assert_int_equal(send_until_refused("q.fifo", 400), 300);
+    struct sqs_send_entry batch = entry("a", "x", "g", "e");
+    assert_int_equal(send_batch("q.fifo", &batch, 1)->error.code, SQS_REQUEST_THROTTLED); /* the same action */
+    assert_works(take("q.fifo", 1));                                                      /* another one */
+    harness_pass(1000);
+    assert_int_equal(send_until_refused("q.fifo", 400), 300);
+    assert_int_equal(send_until_refused("fast.fifo", 400), 400);
+    assert_int_equal(send_until_refused("q", 400), 400);
+    sqs_quotas.is_aws = false;
 }
 
 static void test_idle_queue_is_small(void **state)
@@ -901,6 +1016,7 @@ int main(void)
         TEST(test_fifo_batch_takes_one_group_first),
         TEST(test_fifo_extended_middle),
         TEST(test_fifo_visibility_zero),
+        TEST(test_fifo_groups_take_turns),
         TEST(test_fifo_handles_expire),
         TEST(test_fifo_dedup),
         TEST(test_fifo_dedup_scope_is_born),
@@ -916,9 +1032,12 @@ int main(void)
         TEST(test_quiet_tenants_first),
         TEST(test_slow_tenant_is_noisy),
         TEST(test_noise_ends),
+        TEST(test_noisy_tenants_in_turn),
         TEST(test_blocked_group_at_the_head),
         TEST(test_tenants_are_freed),
         TEST(test_in_flight_cap),
+        TEST(test_fifo_in_flight_cap),
+        TEST(test_fifo_rates),
         TEST(test_idle_queue_is_small),
     };
     log_set_level(LOG_WARN);
