@@ -57,7 +57,8 @@ static struct slice trace_of(const struct call *c, const struct send_input *in)
     const struct pair *pairs = in->system_attributes.items;
     if (in->system_attributes.count) /* checked: it is AWSTraceHeader */
         return sqs_attribute_bytes(pairs[0].value);
-    return c->trace_header.size <= SQS_TRACE_BYTES_MAX ? c->trace_header : SLICE_NONE;
+    bool is_text = c->trace_header.size <= SQS_TRACE_BYTES_MAX && text_is_xml_chars(c->trace_header);
+    return is_text ? c->trace_header : SLICE_NONE; /* a header may hold any bytes, an attribute of a reply may not */
 }
 
 /* A buffer in the arena: `bound` must be enough, so that it never grows. */
