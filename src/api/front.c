@@ -375,6 +375,7 @@ static bool on_head(struct stream *s)
         return true;
     struct call *c = call_new(f, s);
     c->error = gateway_head(c, r, f->gateway);
+    s->is_known = !failed(c->error) && c->request->signature_result == SIGV4_OK;
     if (!failed(c->error))
         return true;
     reply_now(f, c);

@@ -680,6 +680,33 @@ static void a_head_in_drips_has_one_limit_and_a_body_one_a_read(void **state)
     raw_close(&r);
 }
 
+/* A body that holds memory of its own has to come at some rate. */
+static void a_large_body_in_drips_is_cut_off(void **state)
+{
+    (void)state;
+    struct raw r = connect_client();
+    static const char head[] = "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n";
+    static char piece[HTTP_PROGRESS_BYTES];
+    uint64_t bytes = sizeof head - 1;
+    raw_send(&r, slice_of(head, sizeof head - 1));
+    for (int index = 0; index < 4; index++) { /* fast enough */
+        WAIT_FOR(metrics().bytes_in == bytes);
+        pass_ms(HTTP_BODY_TIMEOUT_MS - 5000);
+        raw_send(&r, slice_of(piece, sizeof piece));
+        bytes += sizeof piece;
+    }
+    for (int index = 0; index < 2; index++) { /* not any more */
+        WAIT_FOR(metrics().bytes_in == bytes);
+        pass_ms(HTTP_BODY_TIMEOUT_MS / 2 + 1000);
+        if (index == 0)
+            raw_send(&r, slice_of(piece, 1));
+        bytes++;
+    }
+    assert_int_equal(raw_read(&r).status, 408);
+    assert_int_equal(metrics().timeouts, 1);
+    raw_close(&r);
+}
+
 static void a_pending_reply_has_no_limit(void **state)
 {
     (void)state;
@@ -744,6 +771,43 @@ static void the_body_budget_is_asked_before_reading(void **state)
         raw_close(&r[index]);
     WAIT_FOR(metrics().body_bytes_held == 0);
     assert_int_equal(http_echo_gone(echo), 1 + LARGE);
+}
+
+/* Strangers hold all that is theirs; those we know do not notice. */
+static void strangers_take_memory_from_one_another_only(void **state)
+{
+    (void)state;
+    enum { LARGE = HTTP_STRANGER_BUDGET_BYTES / HTTP_BODY_BYTES_MAX };
+    static struct raw r[LARGE];
+    static const char of_stranger[] = "POST /stranger HTTP/1.1\r\nHost: h\r\nContent-Length: 5000\r\n\r\n";
+    for (size_t index = 0; index < LARGE; index++) {
+        r[index] = connect_client();
+        RAW_SEND(&r[index], "POST /stranger HTTP/1.1\r\nHost: h\r\nContent-Length: 4194304\r\n\r\n");
+    }
+    WAIT_FOR(metrics().body_bytes_held == HTTP_STRANGER_BUDGET_BYTES);
+    char head[INPUT_BYTES + 100]; /* its block is a stranger's until it is read */
+    int size = snprintf(head, sizeof head, "GET / HTTP/1.1\r\nHost: h\r\nX: %0*d", INPUT_BYTES, 0);
+    const struct slice refused[] = { slice_str(of_stranger), slice_of(head, (size_t)size) };
+    for (size_t index = 0; index < ARRAY_COUNT(refused); index++) {
+        struct raw one_more = connect_client();
+        raw_send(&one_more, refused[index]);
+        assert_int_equal(raw_read(&one_more).status, 503);
+        assert_true(raw_is_ended(&one_more));
+        raw_close(&one_more);
+    }
+    struct raw known = connect_client();
+    struct buf b;
+    buf_init(&b);
+    buf_add_lit(&b, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5000\r\n\r\n");
+    memset(buf_reserve(&b, 5000), 'x', 5000);
+    b.size += 5000;
+    raw_send(&known, buf_slice(&b));
+    assert_int_equal(raw_read(&known).body.size, 5000);
+    raw_close(&known);
+    buf_deinit(&b);
+    for (size_t index = 0; index < LARGE; index++)
+        raw_close(&r[index]);
+    WAIT_FOR(metrics().body_bytes_held == 0);
 }
 
 static void connections_past_the_bound_are_refused(void **state)
@@ -1010,9 +1074,11 @@ int main(void)
         THREE(stop_ends_every_stream),
         ONE(slow_clients_are_cut_off),
         ONE(a_head_in_drips_has_one_limit_and_a_body_one_a_read),
+        ONE(a_large_body_in_drips_is_cut_off),
         ONE(a_pending_reply_has_no_limit),
         ONE(a_reply_not_taken_closes),
         ONE(the_body_budget_is_asked_before_reading),
+        ONE(strangers_take_memory_from_one_another_only),
         ONE(connections_past_the_bound_are_refused),
         THREE(connections_go_to_the_least_loaded),
         ONE(drain_lets_the_busy_finish),
@@ -1035,6 +1101,7 @@ int main(void)
         ONE(a_half_closed_client_gets_what_is_answered_at_once),
         ONE(a_held_stream_is_answered_and_goes_on),
         THREE(stop_ends_every_stream),
+        ONE(a_large_body_in_drips_is_cut_off),
         ONE(a_pending_reply_has_no_limit),
         ONE(a_reply_not_taken_closes),
         THREE(connections_go_to_the_least_loaded),
