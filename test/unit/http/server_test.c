@@ -420,6 +420,40 @@ static void a_client_that_does_not_read_is_not_read_from(void **state)
     raw_close(&other);
 }
 
+/* On the reactor's own thread: as if so many blocks were full of replies that others do not read. */
+static atomic_int output_blocks;
+
+static void set_taken(struct reactor_post *post)
+{
+    (void)post;
+    struct pool *outputs = &echo->server->threads[0].outputs;
+    outputs->taken =
+        outputs->taken < OUTPUTS_PLENTY ? outputs->taken + OUTPUTS_PLENTY : outputs->taken - OUTPUTS_PLENTY;
+    atomic_fetch_add(&output_blocks, 1);
+}
+
+static void with_many_unread_replies_each_client_gets_one_ahead(void **state)
+{
+    (void)state;
+    static struct reactor_post post = { .run = set_taken };
+    atomic_store(&output_blocks, 0);
+    reactor_post(http_server_reactor(echo->server, 0), &post);
+    WAIT_FOR(atomic_load(&output_blocks) == 1);
+    struct raw r = connect_client();
+    struct buf b;
+    buf_init(&b);
+    for (int index = 0; index < 100; index++)
+        buf_add_lit(&b, "GET /peer HTTP/1.1\r\nHost: h\r\n\r\n");
+    raw_send(&r, buf_slice(&b));
+    for (int index = 0; index < 100; index++)
+        expect_body(raw_read(&r), SLICE("127.0.0.1"));
+    assert_in_range(http_echo_most_in_a_turn(echo), 1, 2); /* for its event, and for what was read before */
+    raw_close(&r);
+    buf_deinit(&b);
+    reactor_post(http_server_reactor(echo->server, 0), &post);
+    WAIT_FOR(atomic_load(&output_blocks) == 2);
+}
+
 /* == Refusals == */
 
 static void refusals_are_answered_and_close(void **state)
@@ -1063,6 +1097,7 @@ int main(void)
         ONE(a_body_too_large_is_refused),
         ONE(pipelined_requests_are_answered_in_order),
         ONE(a_flood_gets_its_share_of_a_turn_only),
+        ONE(with_many_unread_replies_each_client_gets_one_ahead),
         ONE(a_client_that_does_not_read_is_not_read_from),
         ONE(refusals_are_answered_and_close),
         ONE(a_handler_refuses_before_the_body),
