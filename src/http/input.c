@@ -283,6 +283,10 @@ static void on_head_complete(struct conn *c)
         if (!is_agreed)
             return;
     }
+    if (UNLIKELY(c->stream.is_known && budget_is_over(input_budget(c)))) {
+        refuse_for_memory(c); /* replies that nobody reads: no more of them. Strangers' probes are small, and go on. */
+        return;
+    }
     if (expects_continue && c->is_body_missing && c->body_at == c->end)
         output_continue(c);
     start_body(c, length);

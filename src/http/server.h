@@ -15,7 +15,7 @@
  *          reactor's pool when needed and given back when empty. Head and small body share one 4 KiB block (which has
  *          the header table beside it); a head larger than that takes one of 20 KiB; larger bodies take exactly their
  *          size (chunked: doubling) out of HTTP_BODY_BUDGET_BYTES, before reading (else 503, close). Replies count in
- *          it too but are never refused. Who is not `is_known` has HTTP_STRANGER_BUDGET_BYTES instead, for large heads
+ *          it too and are never refused, but while they are more than it holds every request is (503, close). Who is not `is_known` has HTTP_STRANGER_BUDGET_BYTES instead, for large heads
  *          too: strangers can take memory from one another only. While a reply is pending the handler may call
  *          stream_release_input: then an idle long poll holds no block.
  * Limits   base/limits.h HTTP_*; connections: options.max_connections (default: RLIMIT_NOFILE less 500), more are

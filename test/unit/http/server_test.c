@@ -807,6 +807,34 @@ static void the_body_budget_is_asked_before_reading(void **state)
     assert_int_equal(http_echo_gone(echo), 1 + LARGE);
 }
 
+/* Replies that nobody reads fill the budget: then requests are refused until some are gone. */
+static void unread_replies_are_bounded(void **state)
+{
+    (void)state;
+    enum { LARGE = HTTP_BODY_BUDGET_BYTES / 40000000 + 1 }; /* the kernel's buffers take a few megabytes of each */
+    struct raw r[LARGE];
+    for (size_t index = 0; index < LARGE; index++) {
+        r[index] = connect_client();
+        RAW_SEND(&r[index], "GET /big?60000000 HTTP/1.1\r\nHost: h\r\n\r\n");
+    }
+    WAIT_FOR(metrics().body_bytes_held > HTTP_BODY_BUDGET_BYTES);
+    struct raw known = connect_client(), probe = connect_client();
+    RAW_SEND(&known, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_int_equal(raw_read(&known).status, 503);
+    assert_true(raw_is_ended(&known));
+    RAW_SEND(&probe, "GET /stranger HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_int_equal(raw_read(&probe).status, 200);
+    for (size_t index = 0; index < LARGE; index++)
+        raw_close(&r[index]);
+    WAIT_FOR(metrics().body_bytes_held == 0);
+    raw_close(&known);
+    known = connect_client();
+    RAW_SEND(&known, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_int_equal(raw_read(&known).status, 200);
+    raw_close(&known);
+    raw_close(&probe);
+}
+
 /* Strangers hold all that is theirs; those we know do not notice. */
 static void strangers_take_memory_from_one_another_only(void **state)
 {
@@ -1113,6 +1141,7 @@ int main(void)
         ONE(a_pending_reply_has_no_limit),
         ONE(a_reply_not_taken_closes),
         ONE(the_body_budget_is_asked_before_reading),
+        ONE(unread_replies_are_bounded),
         ONE(strangers_take_memory_from_one_another_only),
         ONE(connections_past_the_bound_are_refused),
         THREE(connections_go_to_the_least_loaded),
