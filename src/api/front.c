@@ -15,7 +15,8 @@ enum {
     CALL_ARENA_BYTES_MAX =
         48 * MIB,             /* ten messages of 1 MiB with six-fold JSON escapes stay below by streaming bounds */
     CALLS_KEPT_MAX = 256,     /* free calls, and arenas beside them, that a front keeps */
-    FLUSH_WAITING_MAX = 128,  /* replies that may gather before the committer is asked although work is ready */
+    FLUSH_WAITING_MAX = 128,  /* replies that may gather before the committer is asked although work is ready, */
+    FLUSH_WAIT_MS = 2,        /* and how long: some clients always have work ready */
     LAZY_FLUSH_MS = 10,       /* records nobody waits for (standard leases) reach the disk this much later */
     LOG_LINES_PER_S_MAX = 20, /* of refused requests, a front: whoever floods us must not fill the log */
 };
@@ -32,6 +33,7 @@ struct front {
     struct link waiting;          /* finished, by rising wait_lsn */
     size_t waiting_count;
     _Atomic int is_waiting_for_disk; /* on_durable wakes us */
+    uint64_t asked_ms;               /* the committer, or when the first reply began to wait */
     uint64_t lazy_since_ms;
 
     struct call *free_calls[CALLS_KEPT_MAX];
@@ -286,6 +288,8 @@ static void drop_reply(struct call *c)
 static void hold(struct front *f, struct call *c)
 {
     struct link *at = &f->waiting;
+    if (list_is_empty(at))
+        f->asked_ms = this_turn_ms;
     while (at->prev != &f->waiting && LIST_ENTRY(at->prev, struct call, front_link)->wait_lsn > c->wait_lsn)
         at = at->prev;
     list_insert_before(at, &c->front_link);
@@ -371,6 +375,7 @@ static bool on_head(struct stream *s)
         return true;
     struct call *c = call_new(f, s);
     c->error = gateway_head(c, r, f->gateway);
+    s->is_known = !failed(c->error) && c->request->signature_result == SIGV4_OK;
     if (!failed(c->error))
         return true;
     reply_now(f, c);
@@ -480,8 +485,10 @@ static void flush_lazily(struct front *f)
 static bool commit(struct front *f, bool is_idle)
 {
     if (!is_idle) {
-        if (f->waiting_count >= FLUSH_WAITING_MAX)
-            store_kick(f->store);
+        if (f->waiting_count < FLUSH_WAITING_MAX && this_turn_ms < f->asked_ms + FLUSH_WAIT_MS)
+            return false;
+        f->asked_ms = this_turn_ms;
+        store_kick(f->store);
         return false;
     }
     atomic_store(&f->is_waiting_for_disk, 1);
@@ -510,8 +517,7 @@ static bool before_sleep(void *context, bool is_idle)
         did |= commit(f, is_idle);
     } else {
         atomic_store_explicit(&f->is_waiting_for_disk, 0, memory_order_relaxed);
-        if (is_idle)
-            flush_lazily(f);
+        flush_lazily(f);
     }
     return did;
 }

@@ -226,7 +226,7 @@ static void write_fronts(struct buf *b)
         { "http_timeouts_total", "counter", "Connections that were too slow.", m.timeouts },
         { "http_received_bytes_total", "counter", "Bytes received.", m.bytes_in },
         { "http_sent_bytes_total", "counter", "Bytes sent.", m.bytes_out },
-        { "http_body_bytes", "gauge", "Bytes of large bodies being read or answered.", m.body_bytes_held },
+        { "http_body_bytes", "gauge", "Bytes of large heads and bodies being read or answered.", m.body_bytes_held },
         { "replies_waiting", "gauge", "Replies that wait for the disk.", waiting },
         { "log_inline_flushes_total", "counter", "Group commits made by the thread that had the requests.",
             inline_flushes },

@@ -19,10 +19,13 @@ enum {
     /* a 1 MiB message percent-encoded triples (contract 1.2), plus slack for the other fields */
     HTTP_BODY_BYTES_MAX = 4 * MIB,
     HTTP_HEAD_TIMEOUT_MS = 10 * 1000,
-    HTTP_BODY_TIMEOUT_MS = 30 * 1000, /* without progress of at least one read */
+    HTTP_BODY_TIMEOUT_MS =
+        30 * 1000, /* without progress: a read, of a body with memory of its own HTTP_PROGRESS_BYTES */
     HTTP_IDLE_TIMEOUT_MS = 120 * 1000,
     HTTP_WRITE_TIMEOUT_MS = 30 * 1000,
-    HTTP_BODY_BUDGET_BYTES = 256 * MIB, /* all bodies being read or answered at one time, per process */
+    HTTP_PROGRESS_BYTES = 16 * KIB,        /* in each of these times, about 546 bytes a second: Apache asks for 500 */
+    HTTP_BODY_BUDGET_BYTES = 256 * MIB,    /* all bodies being read or answered at one time, per process */
+    HTTP_STRANGER_BUDGET_BYTES = 32 * MIB, /* the same of those who named no key, beside it; and their large heads */
     HTTP_METHOD_BYTES_MAX = 32,
     HTTP_CHUNK_EXTRA_BYTES_MAX = 8 * KIB, /* chunk extensions and trailers of one body: read and thrown away */
     HTTP_PIPELINE_TURN_MAX = 16,          /* requests of one connection before the others get their turn */

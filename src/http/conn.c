@@ -192,11 +192,13 @@ static void update_deadline(struct conn *c)
     uint64_t now_ms = reactor_now_ms(c->thread->reactor);
     uint8_t timed_state = c->is_blocked ? TIMED_BLOCKED : c->state;
     bool is_new = c->timed_state != timed_state;
+    bool is_moving = is_new || c->progress_bytes >= HTTP_PROGRESS_BYTES;
     c->timed_state = timed_state;
-    if (c->is_blocked) { /* each byte that went out */
-        if (is_new || c->progressed)
+    if (is_moving)
+        c->progress_bytes = 0;
+    if (c->is_blocked) { /* so many bytes that went out */
+        if (is_moving)
             set_deadline(c, now_ms + HTTP_WRITE_TIMEOUT_MS);
-        c->progressed = false;
         return;
     }
     switch (c->state) {
@@ -212,8 +214,9 @@ static void update_deadline(struct conn *c)
         if (is_new)
             set_deadline(c, now_ms + HTTP_HEAD_TIMEOUT_MS);
         return;
-    case CONN_BODY: /* each read */
-        set_deadline(c, now_ms + HTTP_BODY_TIMEOUT_MS);
+    case CONN_BODY: /* each read; of a body with memory of its own so many bytes */
+        if (is_moving || !c->is_body_external)
+            set_deadline(c, now_ms + HTTP_BODY_TIMEOUT_MS);
         return;
     case CONN_LINGERING: /* the last reply */
         if (is_new)

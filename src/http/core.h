@@ -40,6 +40,7 @@ enum {
     INPUT_TAIL_BYTES_MIN = 512, /* behind the head of a chunked body: else a larger block */
     OUTPUT_ROOM_BYTES = 4 * KIB,
     OUTPUT_PENDING_BYTES_MAX = 256 * KIB, /* more unsent: the next request waits until it is on its way */
+    OUTPUTS_PLENTY = 2048,                /* blocks of a thread, 8 MiB: past it the next request waits for every byte */
     BODY_FIRST_BYTES = 16 * KIB,          /* of a chunked body that outgrows its block; then doubled */
     BODY_READS_MAX = 16,                  /* in one turn of one connection */
     ACCEPTS_MAX = 64,                     /* in one turn */
@@ -59,7 +60,8 @@ struct output {
     uint32_t begin, end; /* in room: sent up to here, filled up to here */
     char *body;          /* sent after the room; NULL: none. Nothing is added behind it. */
     size_t body_begin, body_end;
-    struct buf taken; /* owns body if the handler's buffer was taken, else body_free */
+    struct budget *budget; /* that the body counts in */
+    struct buf taken;      /* owns body if the handler's buffer was taken, else body_free */
     char room[];
 };
 
@@ -116,7 +118,7 @@ struct http_server {
     struct arena strings;
     pthread_mutex_t conn_lock; /* around the pool: connections are taken by reactor 0 and given back by their own */
     struct pool conns;
-    struct budget bodies;
+    struct budget bodies, strangers;
     bool is_started, is_stopped;
     atomic_bool is_draining;
     atomic_int open_listeners;
@@ -149,13 +151,13 @@ struct conn {
     bool is_body_external : 1;
     bool is_body_chunked : 1;
     bool is_body_missing : 1; /* it has not been read to its end */
-    bool progressed : 1;      /* bytes went out since the deadline was set */
     char *body;
     size_t body_size; /* decoded so far */
     size_t body_capacity;
     struct output *output, *output_last;
     size_t output_bytes;
     struct timer timer;
+    uint32_t progress_bytes; /* went in or out since the deadline was set */
     uint64_t deadline_ms;    /* the timer is never later than this, and looks here when it fires */
     struct link link;        /* in thread->conns */
     struct link resume_link; /* in thread->resume */
@@ -189,7 +191,8 @@ ssize_t conn_receive(struct conn *c, void *out, size_t size); /* SOCK_ results *
 bool input_read(struct conn *c); /* from the socket; false: the connection is at its end */
 void input_run(struct conn *c);  /* parses and handles what was read, within the turn's bound */
 void input_finish_request(struct conn *c);
-void input_release(struct conn *c); /* everything that was read */
+struct budget *input_budget(const struct conn *c); /* that the present request's bytes count in */
+void input_release(struct conn *c);                /* everything that was read */
 
 /* == output.c == */
 enum output_result { OUTPUT_SENT, OUTPUT_BLOCKED, OUTPUT_BROKEN };

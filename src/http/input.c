@@ -23,17 +23,24 @@ static struct input *take_input(struct conn *c, uint32_t capacity)
 
 static void give_input(struct conn *c)
 {
+    if (c->input && c->input->capacity == INPUT_LARGE_BYTES)
+        budget_give(&c->thread->server->strangers, INPUT_LARGE_BYTES);
     if (c->input)
         pool_give(pool_of(c->thread, c->input->capacity), c->input);
     c->input = NULL;
     c->begin = c->next = c->end = 0;
 }
 
+struct budget *input_budget(const struct conn *c)
+{
+    return c->stream.is_known ? &c->thread->server->bodies : &c->thread->server->strangers;
+}
+
 static void release_body(struct conn *c)
 {
     if (c->is_body_external) {
         body_free(c->body);
-        budget_give(&c->thread->server->bodies, c->body_capacity);
+        budget_give(input_budget(c), c->body_capacity);
     }
     c->is_body_external = false;
     c->body = NULL;
@@ -66,8 +73,18 @@ static void move_to_front(struct conn *c)
     start_head(c);
 }
 
+static void refuse_for_memory(struct conn *c)
+{
+    output_refuse(c, 503, "too many large requests at the same time, try again");
+}
+
+/* Until a head is complete its client is a stranger. */
 static void move_to_large(struct conn *c)
 {
+    if (!budget_take(&c->thread->server->strangers, INPUT_LARGE_BYTES)) {
+        refuse_for_memory(c);
+        return;
+    }
     struct input *large = take_input(c, INPUT_LARGE_BYTES);
     uint32_t size = c->end - c->begin;
     memcpy(large->data, c->input->data + c->begin, size);
@@ -84,7 +101,7 @@ static void make_room_for_head(struct conn *c)
         move_to_front(c);
     else if (room(c) == 0 && c->input->capacity == INPUT_BYTES)
         move_to_large(c);
-    ASSERT(room(c) > 0); /* the parser refused what fills the large block */
+    ASSERT(!c->input || room(c) > 0); /* the parser refused what fills the large block */
 }
 
 /* == The end of a request == */
@@ -124,7 +141,7 @@ void stream_release_input(struct stream *s)
 
 static bool externalize(struct conn *c, size_t capacity)
 {
-    struct budget *budget = &c->thread->server->bodies;
+    struct budget *budget = input_budget(c);
     if (!budget_take(budget, capacity))
         return false;
     char *body = body_new(capacity);
@@ -141,7 +158,7 @@ static bool externalize(struct conn *c, size_t capacity)
 
 static bool grow_external(struct conn *c)
 {
-    struct budget *budget = &c->thread->server->bodies;
+    struct budget *budget = input_budget(c);
     size_t more = c->body_capacity;
     if (!budget_take(budget, more))
         return false;
@@ -153,11 +170,6 @@ static bool grow_external(struct conn *c)
     c->body = body;
     c->body_capacity += more;
     return true;
-}
-
-static void refuse_for_memory(struct conn *c)
-{
-    output_refuse(c, 503, "too many large requests at the same time, try again");
 }
 
 static void hand_over(struct conn *c)
@@ -227,7 +239,7 @@ static void start_body(struct conn *c, uint64_t length)
 
 /* == Heads == */
 
-/* The head is complete. False: it was moved so that its body has room behind it, and must be parsed again. */
+/* The head is complete. False: it was moved so that its body has room behind it, and must be parsed again, or refused. */
 static bool place_request(struct conn *c)
 {
     uint32_t head_end = c->begin + c->head.at;
@@ -261,6 +273,7 @@ static void on_head_complete(struct conn *c)
     c->is_http10 = c->head.minor == 0;
     c->stream.user = NULL;
     c->stream.front = c->thread->front;
+    c->stream.is_known = !handler->on_head;
     COUNT(c->thread, requests, 1);
     if (handler->on_head) {
         c->state = CONN_CHECKING;
@@ -269,6 +282,10 @@ static void on_head_complete(struct conn *c)
         ASSERT(is_agreed == c->is_handed); /* false means: has replied */
         if (!is_agreed)
             return;
+    }
+    if (UNLIKELY(c->stream.is_known && budget_is_over(input_budget(c)))) {
+        refuse_for_memory(c); /* replies that nobody reads: no more of them. Strangers' probes are small, and go on. */
+        return;
     }
     if (expects_continue && c->is_body_missing && c->body_at == c->end)
         output_continue(c);
@@ -306,11 +323,18 @@ static bool parse_head(struct conn *c)
     return false;
 }
 
+/* May its replies wait in memory while the next request is handled? */
+static bool has_output_room(const struct conn *c)
+{
+    bool is_plenty = c->thread->outputs.taken > OUTPUTS_PLENTY;
+    return c->output_bytes <= (is_plenty ? 0 : OUTPUT_PENDING_BYTES_MAX);
+}
+
 void input_run(struct conn *c)
 {
     c->is_running = true;
     for (int handled = 0; handled < HTTP_PIPELINE_TURN_MAX; handled++) {
-        if (c->state > CONN_HEAD || c->output_bytes > OUTPUT_PENDING_BYTES_MAX)
+        if (c->state > CONN_HEAD || !has_output_room(c))
             break;
         if (!parse_head(c))
             break;
@@ -353,6 +377,7 @@ static bool read_sized_body(struct conn *c, size_t *ret_wanted, ssize_t *ret_cou
     if (*ret_count <= 0)
         return false;
     size_t count = (size_t)*ret_count;
+    c->progress_bytes += (uint32_t)count;
     if (!c->is_body_external)
         c->end += (uint32_t)count;
     size_t missing = c->body_capacity - c->body_size;
@@ -399,6 +424,7 @@ static bool read_chunked_body(struct conn *c, size_t *ret_wanted, ssize_t *ret_c
     *ret_count = receive(c, c->body + c->body_size, wanted);
     if (*ret_count <= 0)
         return false;
+    c->progress_bytes += (uint32_t)*ret_count;
     decode_chunks(c, (size_t)*ret_count);
     return true;
 }

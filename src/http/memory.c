@@ -94,6 +94,11 @@ void budget_give(struct budget *b, size_t bytes)
     ASSERT(before >= bytes);
 }
 
+bool budget_is_over(const struct budget *b)
+{
+    return atomic_load_explicit(&b->held, memory_order_relaxed) > b->limit;
+}
+
 char *body_new(size_t bytes)
 {
     return malloc(bytes);

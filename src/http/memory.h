@@ -39,6 +39,7 @@ struct budget {
 bool budget_take(struct budget *b, size_t bytes);
 void budget_take_anyway(struct budget *b, size_t bytes); /* for what exists already: replies */
 void budget_give(struct budget *b, size_t bytes);
+bool budget_is_over(const struct budget *b); /* by what was taken anyway */
 
 char *body_new(size_t bytes);
 char *body_grow(char *body, size_t bytes); /* NULL without memory: `body` stays as it was */

@@ -47,7 +47,8 @@ static void attach(struct conn *c, char *body, size_t size, struct buf *taken)
         buf_init(taken);
     }
     c->output_bytes += size;
-    budget_take_anyway(&c->thread->server->bodies, size);
+    o->budget = input_budget(c);
+    budget_take_anyway(o->budget, size);
 }
 
 static void attach_copy(struct conn *c, struct slice bytes)
@@ -66,7 +67,7 @@ static void drop_first(struct conn *c)
     if (!c->output)
         c->output_last = NULL;
     if (o->body)
-        budget_give(&c->thread->server->bodies, o->body_end);
+        budget_give(o->budget, o->body_end);
     if (o->taken.data)
         buf_deinit(&o->taken);
     else
@@ -288,7 +289,7 @@ void output_refuse(struct conn *c, int status, const char *sentence)
 static void advance(struct conn *c, size_t sent)
 {
     c->output_bytes -= sent;
-    c->progressed = true;
+    c->progress_bytes += (uint32_t)sent;
     COUNT(c->thread, bytes_out, sent);
     while (c->output) {
         struct output *o = c->output;

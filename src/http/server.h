@@ -15,14 +15,16 @@
  *          reactor's pool when needed and given back when empty. Head and small body share one 4 KiB block (which has
  *          the header table beside it); a head larger than that takes one of 20 KiB; larger bodies take exactly their
  *          size (chunked: doubling) out of HTTP_BODY_BUDGET_BYTES, before reading (else 503, close). Replies count in
- *          it too but are never refused. While a reply is pending the handler may call stream_release_input: then an
- *          idle long poll holds no block.
+ *          it too and are never refused, but while they are more than it holds every request is (503, close). Who is not `is_known` has HTTP_STRANGER_BUDGET_BYTES instead, for large heads
+ *          too: strangers can take memory from one another only. While a reply is pending the handler may call
+ *          stream_release_input: then an idle long poll holds no block.
  * Limits   base/limits.h HTTP_*; connections: options.max_connections (default: RLIMIT_NOFILE less 500), more are
  *          refused by accepting and closing. A connection that pipelines has HTTP_PIPELINE_TURN_MAX requests handled,
- *          then the others have their turn; none while more than 256 KiB of its replies are unsent.
+ *          then the others have their turn; none while more than 256 KiB of its replies are unsent, or any byte when all
+ *          of its thread's are more than 8 MiB.
  * Slow     head not complete in HTTP_HEAD_TIMEOUT_MS (from its first byte; TLS: from the connection's start) -> 408;
- *          body without progress HTTP_BODY_TIMEOUT_MS -> 408; a reply of which nothing was taken in
- *          HTTP_WRITE_TIMEOUT_MS -> closed; idle HTTP_IDLE_TIMEOUT_MS -> closed. A pending reply has no limit here:
+ *          body without progress HTTP_BODY_TIMEOUT_MS -> 408; a reply of which less than HTTP_PROGRESS_BYTES was taken
+ *          in HTTP_WRITE_TIMEOUT_MS -> closed; idle HTTP_IDLE_TIMEOUT_MS -> closed. A pending reply has no limit here:
  *          that time is the handler's.
  * Gone     while a reply is pending, a client that ends its side (FIN) counts as gone, because a client that closed
  *          looks the same as one that only will send no more, and messages must not be handed to nobody. So a client
@@ -68,12 +70,13 @@ struct stream {
     struct http_request request; /* slices live until stream_release_input or the reply */
     void *user;                  /* the handler's */
     void *front;                 /* the reactor's context (http_server_set_front) */
+    bool is_known;               /* on_head says so: one of ours, who may use the memory for bodies and replies */
 };
 
 struct http_handler {
     /* The head is complete, the body not read yet: check what can be checked. False: the handler has already replied
      * (the connection then closes, unless the whole body happened to be here). True: it will hear on_request or
-     * on_gone, and must not reply before. NULL: always true, and on_gone comes only after on_request. */
+     * on_gone, and must not reply before. NULL: always true, everybody is known, and on_gone comes only after on_request. */
     bool (*on_head)(struct stream *s);
     /* Reply in here, or later on this thread. */
     void (*on_request)(struct stream *s);

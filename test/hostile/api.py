@@ -4,7 +4,7 @@
 What strangers send before they are known, and what those with a key may try: values of every wrong kind for every field of
 every operation, texts that are not text, forms and JSON as large as a body may be, signatures changed byte by byte, long
 polls opened and dropped. The server answers each with a clear refusal (never 5xx), stays small and goes on serving. With
---pid the server's memory and time are looked at. Only the standard library is needed.
+--pid the server's memory and time are looked at, with --log its log. Only the standard library is needed.
 """
 import argparse
 import contextlib
@@ -37,8 +37,8 @@ class Broken(Exception):
 
 
 class Target:
-    def __init__(self, host, port, pid):
-        self.host, self.port, self.pid = host, port, pid
+    def __init__(self, host, port, pid, log=None):
+        self.host, self.port, self.pid, self.log = host, port, pid, log
 
     def client(self, **options):
         return Client(self.host, self.port, **options)
@@ -248,6 +248,53 @@ def broken_texts(t, rng):
         reply = c.send("POST", "/", b"{}", {name: "\xff\xfe\x80"}, signed=False)
         check_clear(name, reply)
     return None
+
+
+FORGED = ("x\r\nX-Forged: 1\r\n\r\nforged", "x\n2026-01-01T00:00:00.000Z error forged reason=x", "x\" code=forged\t", "x\"} 1\nmillrace_forged 1\n#",
+          "x\u2028forged\u0085forged", "\x1b[2Jforged", "x</Message></Error><Error><Code>Forged</Code>&forged;<![CDATA[", "x\"}],\"Forged\":[{\"x\":\"", "x\0forged")
+LOG_LINE = re.compile(r"^\d{4}-\d\d-\d\dT[\d:.]+Z (debug|info|warn|error) [a-z_]+( [a-z_]+=(\"([^\"\\]|\\.)*\"|[^\s\"]*))*$")
+METRIC_LINE = re.compile(r"^(#.*|millrace_[a-z_]+(\{([a-z_]+=\"([^\"\\]|\\.)*\",?)*\})? [-+.e\d]+)$")
+
+
+def injected_texts(t, rng):
+    """What a client writes becomes no line of the log, no header or element of a reply, and no figure."""
+    c = t.client()
+    c.call("CreateQueue", {"QueueName": "q"})
+    url, count, logged = "http://h/000000000000/", 0, t.log and pathlib.Path(t.log).stat().st_size
+    for text in FORGED:
+        for operation, value in (("CreateQueue", {"QueueName": text}), ("GetQueueUrl", {"QueueName": text}), ("SendMessage", {"QueueUrl": url + text, "MessageBody": text}),
+                                 ("CreateQueue", {"QueueName": "q2", "Attributes": {text: text}}), ("TagQueue", {"QueueUrl": "q", "Tags": {text: text}}),
+                                 ("SendMessage", {"QueueUrl": "q", "MessageBody": text, "MessageAttributes": {text: {"DataType": text, "StringValue": text}}}),
+                                 ("DeleteMessage", {"QueueUrl": "q", "ReceiptHandle": text}), ("ReceiveMessage", {"QueueUrl": "q", "AttributeNames": [text]}),
+                                 ("AddPermission", {"QueueUrl": "q", "Label": text, "AWSAccountIds": [text], "Actions": [text]}), ("ListQueues", {"NextToken": text}),
+                                 ("StartMessageMoveTask", {"SourceArn": "arn:aws:sqs:us-east-1:000000000000:" + text}), (text, {})):
+            for reply in (c.json(operation if operation.isalpha() else "X", value), c.query([("Action", operation)] + flat(value)),
+                          c.query([("Action", operation)] + flat(value), headers={"Accept": "application/json"}),
+                          c.query({"Action": operation, text: text}, target="/000000000000/" + urllib.parse.quote(text))):
+                count += 1
+                check_clear("%s %r" % (operation, text), reply)
+                if "x-forged" in reply.headers:
+                    raise Broken("%s %r made a header" % (operation, text))
+                if "xml" in reply.headers.get("content-type", ""):
+                    tree = ElementTree.fromstring(reply.body)
+                    if any("Forged" in (e.text or "") and e.tag.endswith("Code") for e in tree.iter()):
+                        raise Broken("%s %r made an element" % (operation, text))
+        for region in (text, "us-east-1" + text):
+            if region.isprintable() and "," not in region:
+                check_clear("region %r" % region, c.json("CreateQueue", {"QueueName": "r"}, region=region))
+    for name in ("X-Amzn-Trace-Id", "User-Agent", "Referer"):  # bytes that are no UTF-8 in a header that may become an attribute
+        c.call("SendMessage", {"QueueUrl": "q", "MessageBody": "traced"})
+        check_clear(name, c.json("SendMessage", {"QueueUrl": "q", "MessageBody": "traced"}, headers={name: "\xff\xfe\x80"}))
+    for _ in range(20):
+        check_clear("a trace of bytes", c.json("ReceiveMessage", {"QueueUrl": "q", "MaxNumberOfMessages": 10, "AttributeNames": ["All"], "VisibilityTimeout": 0}))
+    for line in c.send("GET", "/metrics?queue=" + urllib.parse.quote(FORGED[3]), signed=False).body.decode().splitlines():
+        if not METRIC_LINE.match(line) or "forged" in line:
+            raise Broken("a figure: %r" % line)
+    if t.log:
+        for line in pathlib.Path(t.log).read_bytes()[logged:].decode("ascii").split("\n"):
+            if line and not LOG_LINE.match(line):
+                raise Broken("a line of the log: %r" % line)
+    return "%d requests" % count
 
 
 def huge_bodies(t, rng):
@@ -482,18 +529,19 @@ def idle_polls(t, rng):
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-GROUPS = (odd_arguments, broken_texts, huge_bodies, many_huge_bodies, flipped_signatures, doubtful_signatures, dropped_polls, idle_polls)
+GROUPS = (odd_arguments, broken_texts, injected_texts, huge_bodies, many_huge_bodies, flipped_signatures, doubtful_signatures, dropped_polls, idle_polls)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("address", help="host:port of the server")
     parser.add_argument("--pid", type=int, help="process id of the server")
+    parser.add_argument("--log", help="file that the server logs to")
     parser.add_argument("--only", help="run this group only: " + ", ".join(g.__name__ for g in GROUPS))
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     host, _, port = options.address.rpartition(":")
-    t = Target(host.strip("[]"), int(port), options.pid)
+    t = Target(host.strip("[]"), int(port), options.pid, options.log)
     failures = 0
     for group in GROUPS:
         if options.only and options.only != group.__name__:

@@ -154,7 +154,7 @@ def refused_shapes(t):
     for value in (b"5, 5", b"5,5", b"+5", b"-1", b"-0", b"0x5", b"5.0", b"5e0", b"5 5", b"'5'", b"", b"\xd9\xa5", b"1_0", b"5\x00",
                   b"99999999999999999999x"):
         yield "CL %r" % value, t.post(b"Content-Length: " + value + b"\r\n", b"hello")
-    for value in (b"18446744073709551616", b"18446744073709551621", b"4294967296", b"340282366920938463463374607431768211461"):
+    for value in (b"18446744073709551616", b"18446744073709551621", b"18446744073709551615", b"9223372036854775808", b"9223372036854775807", b"4294967296", b"340282366920938463463374607431768211461"):
         yield "CL %s" % value.decode(), t.post(b"Content-Length: " + value + b"\r\n", b"hello")
     for line in (
         b"Transfer-Encoding: xchunked", b"Transfer-Encoding : chunked", b"Transfer-Encoding\t:chunked",
@@ -175,7 +175,7 @@ def refused_shapes(t):
     for body in (b"5 \r\nhello\r\n0\r\n\r\n", b" 5\r\nhello\r\n0\r\n\r\n", b"0x5\r\nhello\r\n0\r\n\r\n", b"+5\r\nhello\r\n0\r\n\r\n",
                  b"-1\r\n", b"5\nhello\n0\n\n", b"5\r\nhello0\r\n\r\n", b"5\r\nhello\n0\r\n\r\n", b"5;x\nyyyyy\r\n0\r\n\r\n",
                  b"5;\x00\r\nhello\r\n0\r\n\r\n", b"\r\n0\r\n\r\n", b"g\r\n\r\n", b"100000000000000005\r\nhello\r\n0\r\n\r\n",
-                 b"0000000000000005\r\nhello\r\n0\r\n\r\n", b"ffffffffffffffff\r\nhello", b"5\r\rhello\r\n0\r\n\r\n", b"5\r\nhellohello\r\n0\r\n\r\n",
+                 b"0000000000000005\r\nhello\r\n0\r\n\r\n", b"ffffffffffffffff\r\nhello", b"8000000000000000\r\nhello", b"7fffffffffffffff\r\nhello", b"5\r\rhello\r\n0\r\n\r\n", b"5\r\nhellohello\r\n0\r\n\r\n",
                  b"0\r\nTrailer\r\n\r\n", b"0\r\n Trailer: x\r\n\r\n", b"0\r\nTrailer : x\r\n\r\n", b"0\r\nA: b\nB: c\r\n\r\n", b"0\r\n\n"):
         yield "chunks %r" % body, t.post(chunked, body)
     for line in (b"Name : value", b"Name\t: value", b" Name: value", b": value", b"Name", b"Na me: value", b"Na\x00me: value",

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Starts the real binary and lets every hostile suite loose on it: run.py --millrace BIN. The server must survive, answer
-/health at once afterwards, and stop cleanly."""
+/health at once afterwards, and stop cleanly. A second one logs everything and has its log read for lines of others."""
 import argparse
 import pathlib
 import subprocess
@@ -20,9 +20,13 @@ def main():
         address = f"127.0.0.1:{server.port}"
         code = subprocess.run([sys.executable, str(HERE / "http_raw.py"), address]).returncode
         pid = str(server.process.pid)
-        code = subprocess.run([sys.executable, str(HERE / "api.py"), address, "--pid", pid]).returncode or code
+        for suite in ("api.py", "storms.py"):
+            code = subprocess.run([sys.executable, str(HERE / suite), address, "--pid", pid]).returncode or code
         with urllib.request.urlopen(server.url + "/health", timeout=5) as reply:
             code = code or reply.status != 200
+    with running(options.millrace, extra_env={"MILLRACE_LOG_LEVEL": "debug"}) as server:
+        arguments = [f"127.0.0.1:{server.port}", "--only", "injected_texts", "--log", server.log_path]
+        code = subprocess.run([sys.executable, str(HERE / "api.py"), *arguments]).returncode or code
     return code
 
 

@@ -267,6 +267,7 @@ static const struct {
 
 static bool on_head(struct stream *s)
 {
+    s->is_known = !slice_starts(s->request.path, SLICE("/stranger"));
     if (!slice_equal(s->request.path, SLICE("/refuse")))
         return true;
     stream_reply(s, &(struct http_reply){ .status = 403, .body = SLICE("no") });

@@ -106,8 +106,8 @@ static bool restore_entry(struct outbox *o, struct unpack *u)
     e.uid = unpack_u64(u);
     e.seq = unpack_u64(u);
     e.lsn = unpack_u64(u);
-    e.sent_ms = unpack_u64(u);
-    e.first_ms = unpack_u64(u);
+    e.sent_ms = unpack_ms(u);
+    e.first_ms = unpack_ms(u);
     e.position = unpack_u64(u);
     e.generation = unpack_u32(u);
     e.undone = (uint16_t)unpack_u32(u);

@@ -253,7 +253,7 @@ static bool restore_entries(struct dedup *d, struct unpack *u, uint32_t count)
         uint32_t from, to;
         d->count = count; /* used_range wants the whole */
         used_range(d, chunk, &from, &to);
-        uint64_t base_seq = unpack_u64(u), base_time_ms = unpack_u64(u);
+        uint64_t base_seq = unpack_u64(u), base_time_ms = unpack_ms(u);
         struct slice bytes = unpack_raw(u, (to - from) * sizeof(struct dedup_entry));
         if (u->is_bad)
             return false;

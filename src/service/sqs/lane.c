@@ -397,7 +397,7 @@ static struct lane_item unpack_item(struct unpack *u)
     struct lane_item item;
     item.seq = unpack_u64(u);
     item.lsn = unpack_u64(u);
-    item.time_ms = unpack_u64(u);
+    item.time_ms = unpack_ms(u);
     return item;
 }
 

@@ -51,12 +51,12 @@ static void decode_head(struct unpack *u, struct message *m)
     if (m->flags & MESSAGE_DELAY)
         m->delay_s = unpack_u32(u);
     if (m->flags & MESSAGE_SENT)
-        m->sent_ms = unpack_u64(u);
+        m->sent_ms = unpack_ms(u);
     if (m->flags & MESSAGE_MOVED) {
         m->moved_id = unpack_raw(u, MOVED_ID_BYTES);
         m->source_arn = unpack_bytes(u);
         m->receives = unpack_u32(u);
-        m->first_after_ms = unpack_u64(u);
+        m->first_after_ms = unpack_ms(u);
     }
     if (m->flags & MESSAGE_DEDUP_HASH)
         m->dedup_hash = unpack_raw(u, SHA256_SIZE);

@@ -246,7 +246,7 @@ static bool restore_task(struct queue *q, struct unpack *u)
     if (u->is_bad || move_task_find(q, id))
         return false;
     struct move_task *t = task_new(q->moves, id, destination);
-    t->started_ms = unpack_u64(u);
+    t->started_ms = unpack_ms(u);
     t->rate = unpack_u32(u);
     uint64_t status = unpack_u64(u), failure = unpack_u64(u);
     t->to_move = unpack_u64(u);

@@ -65,6 +65,17 @@ static inline uint32_t unpack_u32(struct unpack *u)
     }
     return (uint32_t)value;
 }
+/* Milliseconds since 1970. Past the year 10889 it is none: sums of times and durations do not overflow. */
+static inline uint64_t unpack_ms(struct unpack *u)
+{
+    uint64_t value = unpack_u64(u);
+    if (value >> 48) {
+        u->is_bad = true;
+        u->at = u->end;
+        return 0;
+    }
+    return value;
+}
 static inline struct slice unpack_raw(struct unpack *u, size_t size)
 {
     if (size > (size_t)(u->end - u->at)) {

@@ -165,7 +165,7 @@ static bool restore_entries(struct queue *q, struct unpack *u, struct queue_live
         uint64_t key = unpack_key(u);
         struct flight e = { .seq = unpack_u64(u) };
         e.lsn = unpack_u64(u);
-        e.sent_ms = unpack_u64(u);
+        e.sent_ms = unpack_ms(u);
         e.position = unpack_u64(u);
         e.visible_after = unpack_u32(u);
         e.first_after = unpack_u32(u);
@@ -186,7 +186,7 @@ static bool restore_attempts(struct queue *q, struct unpack *u)
         uint64_t hash[2];
         hash[0] = unpack_key(u);
         hash[1] = unpack_key(u);
-        uint64_t time_ms = unpack_u64(u), epoch = unpack_u64(u), messages = unpack_u64(u);
+        uint64_t time_ms = unpack_ms(u), epoch = unpack_u64(u), messages = unpack_u64(u);
         if (u->is_bad || messages > SQS_RECEIVE_MAX)
             return false;
         struct attempt *a = attempt_new(q, hash, time_ms, epoch);
@@ -210,10 +210,10 @@ static struct error restore_queue(struct sqs_state *s, struct unpack *u)
     TRY(sqs_config_decode(text, &config));
     struct queue *q = sqs_queue_new(s, account, region, name, config);
     q->uid = uid;
-    q->created_ms = unpack_u64(u);
-    q->changed_ms = unpack_u64(u);
-    q->purged_ms = unpack_u64(u);
-    q->view_ms = unpack_u64(u);
+    q->created_ms = unpack_ms(u);
+    q->changed_ms = unpack_ms(u);
+    q->purged_ms = unpack_ms(u);
+    q->view_ms = unpack_ms(u);
     q->next_seq = unpack_u64(u);
     sqs_queue_link(s, q, 0);
     bool is_good = restore_lanes(q, u, &live) && restore_entries(q, u, &live) && dedup_restore(&q->dedup, u) &&
@@ -232,7 +232,7 @@ struct error sqs_state_restore(void *state, struct slice bytes)
     uint64_t deleted = unpack_u64(&u);
     for (uint64_t i = 0; i < deleted && !u.is_bad; i++) {
         struct slice account = unpack_bytes(&u), region = unpack_bytes(&u), name = unpack_bytes(&u);
-        uint64_t deleted_ms = unpack_u64(&u);
+        uint64_t deleted_ms = unpack_ms(&u);
         if (!u.is_bad)
             sqs_deleted_add(s, account, region, name, deleted_ms);
     }

@@ -369,6 +369,41 @@ static void test_replies_wait_for_the_disk(void **state)
     close_server();
 }
 
+/* A reactor that always has something to do: as with clients that pipeline without end. */
+static struct busy {
+    struct reactor_post post;
+    struct reactor *reactor;
+    _Atomic int is_over;
+} busy[THREADS];
+
+static void stay_busy(struct reactor_post *post)
+{
+    struct busy *b = CONTAINER_OF(post, struct busy, post);
+    if (atomic_load(&b->is_over) == 0)
+        reactor_post(b->reactor, &b->post);
+    else
+        atomic_store(&b->is_over, 2);
+}
+
+static void test_replies_leave_busy_reactors(void **state)
+{
+    (void)state;
+    open_server("front-busy");
+    for (int i = 0; i < THREADS; i++) {
+        busy[i].reactor = http_server_reactor(http, i);
+        busy[i].post.run = stay_busy;
+        atomic_store(&busy[i].is_over, 0);
+        reactor_post(busy[i].reactor, &busy[i].post);
+    }
+    do_once("Action=Put", "PutResponse");
+    do_once("Action=Take", "taken");
+    for (int i = 0; i < THREADS; i++)
+        atomic_store(&busy[i].is_over, 1);
+    for (int i = 0; i < THREADS; i++)
+        UNTIL(atomic_load(&busy[i].is_over) == 2);
+    close_server();
+}
+
 static void test_waits_are_woken(void **state)
 {
     (void)state;
@@ -640,6 +675,7 @@ int main(void)
     log_set_level(LOG_ERROR);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_replies_wait_for_the_disk),
+        cmocka_unit_test(test_replies_leave_busy_reactors),
         cmocka_unit_test(test_waits_are_woken),
         cmocka_unit_test(test_who_leaves_while_waiting),
         cmocka_unit_test(test_who_leaves_before_the_disk_is_done),

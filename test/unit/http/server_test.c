@@ -420,6 +420,40 @@ static void a_client_that_does_not_read_is_not_read_from(void **state)
     raw_close(&other);
 }
 
+/* On the reactor's own thread: as if so many blocks were full of replies that others do not read. */
+static atomic_int output_blocks;
+
+static void set_taken(struct reactor_post *post)
+{
+    (void)post;
+    struct pool *outputs = &echo->server->threads[0].outputs;
+    outputs->taken =
+        outputs->taken < OUTPUTS_PLENTY ? outputs->taken + OUTPUTS_PLENTY : outputs->taken - OUTPUTS_PLENTY;
+    atomic_fetch_add(&output_blocks, 1);
+}
+
+static void with_many_unread_replies_each_client_gets_one_ahead(void **state)
+{
+    (void)state;
+    static struct reactor_post post = { .run = set_taken };
+    atomic_store(&output_blocks, 0);
+    reactor_post(http_server_reactor(echo->server, 0), &post);
+    WAIT_FOR(atomic_load(&output_blocks) == 1);
+    struct raw r = connect_client();
+    struct buf b;
+    buf_init(&b);
+    for (int index = 0; index < 100; index++)
+        buf_add_lit(&b, "GET /peer HTTP/1.1\r\nHost: h\r\n\r\n");
+    raw_send(&r, buf_slice(&b));
+    for (int index = 0; index < 100; index++)
+        expect_body(raw_read(&r), SLICE("127.0.0.1"));
+    assert_in_range(http_echo_most_in_a_turn(echo), 1, 2); /* for its event, and for what was read before */
+    raw_close(&r);
+    buf_deinit(&b);
+    reactor_post(http_server_reactor(echo->server, 0), &post);
+    WAIT_FOR(atomic_load(&output_blocks) == 2);
+}
+
 /* == Refusals == */
 
 static void refusals_are_answered_and_close(void **state)
@@ -680,6 +714,33 @@ static void a_head_in_drips_has_one_limit_and_a_body_one_a_read(void **state)
     raw_close(&r);
 }
 
+/* A body that holds memory of its own has to come at some rate. */
+static void a_large_body_in_drips_is_cut_off(void **state)
+{
+    (void)state;
+    struct raw r = connect_client();
+    static const char head[] = "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n";
+    static char piece[HTTP_PROGRESS_BYTES];
+    uint64_t bytes = sizeof head - 1;
+    raw_send(&r, slice_of(head, sizeof head - 1));
+    for (int index = 0; index < 4; index++) { /* fast enough */
+        WAIT_FOR(metrics().bytes_in == bytes);
+        pass_ms(HTTP_BODY_TIMEOUT_MS - 5000);
+        raw_send(&r, slice_of(piece, sizeof piece));
+        bytes += sizeof piece;
+    }
+    for (int index = 0; index < 2; index++) { /* not any more */
+        WAIT_FOR(metrics().bytes_in == bytes);
+        pass_ms(HTTP_BODY_TIMEOUT_MS / 2 + 1000);
+        if (index == 0)
+            raw_send(&r, slice_of(piece, 1));
+        bytes++;
+    }
+    assert_int_equal(raw_read(&r).status, 408);
+    assert_int_equal(metrics().timeouts, 1);
+    raw_close(&r);
+}
+
 static void a_pending_reply_has_no_limit(void **state)
 {
     (void)state;
@@ -744,6 +805,71 @@ static void the_body_budget_is_asked_before_reading(void **state)
         raw_close(&r[index]);
     WAIT_FOR(metrics().body_bytes_held == 0);
     assert_int_equal(http_echo_gone(echo), 1 + LARGE);
+}
+
+/* Replies that nobody reads fill the budget: then requests are refused until some are gone. */
+static void unread_replies_are_bounded(void **state)
+{
+    (void)state;
+    enum { LARGE = HTTP_BODY_BUDGET_BYTES / 40000000 + 1 }; /* the kernel's buffers take a few megabytes of each */
+    struct raw r[LARGE];
+    for (size_t index = 0; index < LARGE; index++) {
+        r[index] = connect_client();
+        RAW_SEND(&r[index], "GET /big?60000000 HTTP/1.1\r\nHost: h\r\n\r\n");
+    }
+    WAIT_FOR(metrics().body_bytes_held > HTTP_BODY_BUDGET_BYTES);
+    struct raw known = connect_client(), probe = connect_client();
+    RAW_SEND(&known, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_int_equal(raw_read(&known).status, 503);
+    assert_true(raw_is_ended(&known));
+    RAW_SEND(&probe, "GET /stranger HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_int_equal(raw_read(&probe).status, 200);
+    for (size_t index = 0; index < LARGE; index++)
+        raw_close(&r[index]);
+    WAIT_FOR(metrics().body_bytes_held == 0);
+    raw_close(&known);
+    known = connect_client();
+    RAW_SEND(&known, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_int_equal(raw_read(&known).status, 200);
+    raw_close(&known);
+    raw_close(&probe);
+}
+
+/* Strangers hold all that is theirs; those we know do not notice. */
+static void strangers_take_memory_from_one_another_only(void **state)
+{
+    (void)state;
+    enum { LARGE = HTTP_STRANGER_BUDGET_BYTES / HTTP_BODY_BYTES_MAX };
+    static struct raw r[LARGE];
+    static const char of_stranger[] = "POST /stranger HTTP/1.1\r\nHost: h\r\nContent-Length: 5000\r\n\r\n";
+    for (size_t index = 0; index < LARGE; index++) {
+        r[index] = connect_client();
+        RAW_SEND(&r[index], "POST /stranger HTTP/1.1\r\nHost: h\r\nContent-Length: 4194304\r\n\r\n");
+    }
+    WAIT_FOR(metrics().body_bytes_held == HTTP_STRANGER_BUDGET_BYTES);
+    char head[INPUT_BYTES + 100]; /* its block is a stranger's until it is read */
+    int size = snprintf(head, sizeof head, "GET / HTTP/1.1\r\nHost: h\r\nX: %0*d", INPUT_BYTES, 0);
+    const struct slice refused[] = { slice_str(of_stranger), slice_of(head, (size_t)size) };
+    for (size_t index = 0; index < ARRAY_COUNT(refused); index++) {
+        struct raw one_more = connect_client();
+        raw_send(&one_more, refused[index]);
+        assert_int_equal(raw_read(&one_more).status, 503);
+        assert_true(raw_is_ended(&one_more));
+        raw_close(&one_more);
+    }
+    struct raw known = connect_client();
+    struct buf b;
+    buf_init(&b);
+    buf_add_lit(&b, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5000\r\n\r\n");
+    memset(buf_reserve(&b, 5000), 'x', 5000);
+    b.size += 5000;
+    raw_send(&known, buf_slice(&b));
+    assert_int_equal(raw_read(&known).body.size, 5000);
+    raw_close(&known);
+    buf_deinit(&b);
+    for (size_t index = 0; index < LARGE; index++)
+        raw_close(&r[index]);
+    WAIT_FOR(metrics().body_bytes_held == 0);
 }
 
 static void connections_past_the_bound_are_refused(void **state)
@@ -999,6 +1125,7 @@ int main(void)
         ONE(a_body_too_large_is_refused),
         ONE(pipelined_requests_are_answered_in_order),
         ONE(a_flood_gets_its_share_of_a_turn_only),
+        ONE(with_many_unread_replies_each_client_gets_one_ahead),
         ONE(a_client_that_does_not_read_is_not_read_from),
         ONE(refusals_are_answered_and_close),
         ONE(a_handler_refuses_before_the_body),
@@ -1010,9 +1137,12 @@ int main(void)
         THREE(stop_ends_every_stream),
         ONE(slow_clients_are_cut_off),
         ONE(a_head_in_drips_has_one_limit_and_a_body_one_a_read),
+        ONE(a_large_body_in_drips_is_cut_off),
         ONE(a_pending_reply_has_no_limit),
         ONE(a_reply_not_taken_closes),
         ONE(the_body_budget_is_asked_before_reading),
+        ONE(unread_replies_are_bounded),
+        ONE(strangers_take_memory_from_one_another_only),
         ONE(connections_past_the_bound_are_refused),
         THREE(connections_go_to_the_least_loaded),
         ONE(drain_lets_the_busy_finish),
@@ -1035,6 +1165,7 @@ int main(void)
         ONE(a_half_closed_client_gets_what_is_answered_at_once),
         ONE(a_held_stream_is_answered_and_goes_on),
         THREE(stop_ends_every_stream),
+        ONE(a_large_body_in_drips_is_cut_off),
         ONE(a_pending_reply_has_no_limit),
         ONE(a_reply_not_taken_closes),
         THREE(connections_go_to_the_least_loaded),
