@@ -61,6 +61,12 @@ uint64_t front_turn_ms(void)
     return this_turn_ms;
 }
 
+void front_leave_thread(void)
+{
+    this_front = NULL;
+    this_turn_ms = 0;
+}
+
 /* ---- calls -------------------------------------------------------------------------------------------------------- */
 
 static uint64_t next_random(struct front *f) /* xorshift128+: ids for people, not secrets */
@@ -631,7 +637,7 @@ void fronts_close(void)
         for (int i = 0; i < all.count; i++)
             did |= drop_calls(&all.fronts[i]);
     }
-    this_front = NULL;
+    front_leave_thread();
 }
 
 /* What came home since: there is no owner any more that could undo it. */

@@ -44,6 +44,8 @@ extern const struct http_handler front_handler;
 
 /* The wall time of this thread's turn; 0 on threads that are not fronts. */
 uint64_t front_turn_ms(void);
+/* For who turns reactors himself: until the next turn this thread is none of a front's. */
+void front_leave_thread(void);
 
 /* An owner answered a call (or parked it for good reasons of shutdown): any thread. */
 void front_done(struct call *c);

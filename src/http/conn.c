@@ -10,7 +10,6 @@
 #include "http/core.h"
 
 #include <sys/epoll.h>
-#include <unistd.h>
 
 static void on_ready(struct reactor_source *source, uint32_t events);
 static void on_timer(struct timer *timer);
@@ -36,7 +35,7 @@ struct conn *conn_new(struct http_server *h, int fd, const union sock_address *p
 
 void conn_discard(struct http_server *h, struct conn *c)
 {
-    close(c->source.fd);
+    sock_close(c->source.fd);
     pthread_mutex_lock(&h->conn_lock);
     pool_give(&h->conns, c);
     pthread_mutex_unlock(&h->conn_lock);
@@ -274,7 +273,7 @@ static bool end_sending(struct conn *c)
     }
     if (c->tls)
         tls_close(c->tls);
-    shutdown(c->source.fd, SHUT_WR);
+    sock_end_sending(c->source.fd);
     c->state = CONN_LINGERING;
     c->lingered_bytes = 0;
     return true;

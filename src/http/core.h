@@ -119,7 +119,7 @@ struct http_server {
     pthread_mutex_t conn_lock; /* around the pool: connections are taken by reactor 0 and given back by their own */
     struct pool conns;
     struct budget bodies, strangers;
-    bool is_started, is_stopped;
+    bool is_started, is_stopped, has_threads;
     atomic_bool is_draining;
     atomic_int open_listeners;
 };

@@ -6,7 +6,6 @@
 
 #include <stdio.h>
 #include <sys/epoll.h>
-#include <unistd.h>
 
 #include "base/log.h"
 
@@ -75,7 +74,7 @@ static void deal(struct listener *l, int fd, const union sock_address *peer)
     struct http_thread *own = &h->threads[0];
     if (connection_count(h) >= h->max_connections) {
         COUNT(own, refused, 1);
-        close(fd);
+        sock_close(fd);
         return;
     }
     COUNT(own, accepted, 1);
@@ -195,7 +194,7 @@ void listener_close(struct listener *l)
     if (l->is_watched)
         reactor_remove(r, &l->source);
     timer_cancel(r, &l->pause);
-    close(l->source.fd);
+    sock_close(l->source.fd);
     l->source.fd = -1;
     l->is_watched = false;
     atomic_fetch_sub(&l->server->open_listeners, 1);

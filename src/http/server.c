@@ -46,7 +46,7 @@ struct error http_server_open(
     struct http_server *h = memory_zero(sizeof *h);
     h->handler = options->handler;
     h->max_connections = options->max_connections ? options->max_connections : default_max_connections();
-    h->bodies.limit = HTTP_BODY_BUDGET_BYTES;
+    h->bodies.limit = options->body_budget_bytes ? options->body_budget_bytes : HTTP_BODY_BUDGET_BYTES;
     h->strangers.limit = HTTP_STRANGER_BUDGET_BYTES;
     arena_init(&h->strings, 1 * MIB);
     pthread_mutex_init(&h->conn_lock, NULL);
@@ -126,7 +126,7 @@ static void *run_thread(void *argument)
     return NULL;
 }
 
-void http_server_start(struct http_server *h)
+void http_server_start_here(struct http_server *h)
 {
     ASSERT(!h->is_started && !h->is_stopped);
     h->is_started = true;
@@ -134,6 +134,12 @@ void http_server_start(struct http_server *h)
         struct error e = listener_start(&h->listeners[index]);
         ASSERT(!failed(e)); /* a fresh epoll takes a listening socket */
     }
+}
+
+void http_server_start(struct http_server *h)
+{
+    http_server_start_here(h);
+    h->has_threads = true;
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the thread that waits for them */
@@ -189,6 +195,14 @@ bool http_server_is_drained(struct http_server *h)
 
 /* == Stop == */
 
+static void stop_thread(struct http_thread *t)
+{
+    t->is_stopped = true;
+    while (!list_is_empty(&t->conns))
+        conn_abort(LIST_ENTRY(t->conns.next, struct conn, link));
+    reactor_stop(t->reactor);
+}
+
 /* Reactor 0 closes the listeners before it tells the others: what it dealt to them is in their queues by then. */
 static void on_stop(struct reactor_post *post)
 {
@@ -199,10 +213,7 @@ static void on_stop(struct reactor_post *post)
         for (int index = 1; index < h->thread_count && h->is_started; index++)
             reactor_post(h->threads[index].reactor, &h->threads[index].stop_post);
     }
-    t->is_stopped = true;
-    while (!list_is_empty(&t->conns))
-        conn_abort(LIST_ENTRY(t->conns.next, struct conn, link));
-    reactor_stop(t->reactor);
+    stop_thread(t);
 }
 
 void http_server_stop(struct http_server *h)
@@ -213,6 +224,12 @@ void http_server_stop(struct http_server *h)
     if (!h->is_started) { /* it may not have been opened to its end */
         if (h->thread_count > 0)
             close_listeners(h);
+        return;
+    }
+    if (!h->has_threads) {
+        close_listeners(h);
+        for (int index = 0; index < h->thread_count; index++)
+            stop_thread(&h->threads[index]);
         return;
     }
     reactor_post(h->threads[0].reactor, &h->threads[0].stop_post);

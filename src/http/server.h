@@ -14,10 +14,11 @@
  * Memory   per idle connection: struct conn (<= 512 bytes) and no buffer: input and output blocks are taken from the
  *          reactor's pool when needed and given back when empty. Head and small body share one 4 KiB block (which has
  *          the header table beside it); a head larger than that takes one of 20 KiB; larger bodies take exactly their
- *          size (chunked: doubling) out of HTTP_BODY_BUDGET_BYTES, before reading (else 503, close). Replies count in
- *          it too and are never refused, but while they are more than it holds every request is (503, close). Who is not `is_known` has HTTP_STRANGER_BUDGET_BYTES instead, for large heads
- *          too: strangers can take memory from one another only. While a reply is pending the handler may call
- *          stream_release_input: then an idle long poll holds no block.
+ *          size (chunked: doubling) out of the body budget, before reading (else 503, close). Replies count in it too
+ *          and are never refused, but while they are more than it holds every request is (503, close). Who is not
+ *          `is_known` has HTTP_STRANGER_BUDGET_BYTES instead, for large heads too: strangers can take memory from one
+ *          another only. While a reply is pending the handler may call stream_release_input: then an idle long poll
+ *          holds no block.
  * Limits   base/limits.h HTTP_*; connections: options.max_connections (default: RLIMIT_NOFILE less 500), more are
  *          refused by accepting and closing. A connection that pipelines has HTTP_PIPELINE_TURN_MAX requests handled,
  *          then the others have their turn; none while more than 256 KiB of its replies are unsent, or any byte when all
@@ -117,7 +118,8 @@ struct http_server_options {
     const struct http_listener_options *listeners;
     size_t listener_count;
     int threads;
-    size_t max_connections; /* 0: from RLIMIT_NOFILE */
+    size_t max_connections;   /* 0: from RLIMIT_NOFILE */
+    size_t body_budget_bytes; /* 0: HTTP_BODY_BUDGET_BYTES */
     struct http_handler handler;
 };
 
@@ -129,6 +131,7 @@ struct reactor *http_server_reactor(struct http_server *h, int index);
 void http_server_set_front(struct http_server *h, int index, void *front); /* before start */
 uint16_t http_server_port(const struct http_server *h, size_t listener);   /* the bound one, when 0 was asked */
 void http_server_start(struct http_server *h);                             /* one thread a reactor */
+void http_server_start_here(struct http_server *h); /* without threads: the caller turns the reactors */
 /* any thread: reads certificates again; keeps the old ones on failure, and logs */
 void http_server_reload_tls(struct http_server *h);
 /* any thread: no new connections, idle ones close, busy ones after their reply */

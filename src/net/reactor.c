@@ -17,10 +17,9 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <unistd.h>
 
+#include "sys/net.h"
 #include "sys/sys.h"
 
 enum { EVENTS_MAX = 256, SLEEP_MS_MAX = 60 * 1000 };
@@ -56,10 +55,10 @@ struct error reactor_new(int index, struct reactor **ret_reactor)
         return ERROR_OF(ERR_NO_MEMORY);
     *r = (struct reactor){ .index = index, .epoll_fd = -1, .wake_fd = -1 };
     heap_init(&r->timers);
-    r->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    r->epoll_fd = sys->net->epoll_create(EPOLL_CLOEXEC);
+    r->wake_fd = sys->net->event_create(0, EFD_CLOEXEC | EFD_NONBLOCK);
     struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.ptr = NULL };
-    if (r->epoll_fd < 0 || r->wake_fd < 0 || epoll_ctl(r->epoll_fd, EPOLL_CTL_ADD, r->wake_fd, &event) < 0) {
+    if (r->epoll_fd < 0 || r->wake_fd < 0 || sys->net->epoll_ctl(r->epoll_fd, EPOLL_CTL_ADD, r->wake_fd, &event) < 0) {
         struct error e = ERROR_SYS(ERR_IO, errno);
         reactor_free(r);
         return e;
@@ -75,9 +74,9 @@ void reactor_free(struct reactor *r)
         return;
     ASSERT(r->source_count == 0);
     if (r->wake_fd >= 0)
-        close(r->wake_fd);
+        sys->net->close(r->wake_fd);
     if (r->epoll_fd >= 0)
-        close(r->epoll_fd);
+        sys->net->close(r->epoll_fd);
     heap_deinit(&r->timers);
     free(r);
 }
@@ -104,8 +103,7 @@ void reactor_wake(struct reactor *r)
     if (atomic_exchange(&r->attention, NOTIFIED) != ASLEEP)
         return;
     int saved_errno = errno; /* a signal handler may be calling */
-    uint64_t one = 1;
-    while (write(r->wake_fd, &one, sizeof one) < 0 && errno == EINTR) {
+    while (sys->net->event_signal(r->wake_fd) < 0 && errno == EINTR) {
     }
     errno = saved_errno;
 }
@@ -151,7 +149,7 @@ static void run_posts(struct reactor *r)
 struct error reactor_add(struct reactor *r, struct reactor_source *source, uint32_t events)
 {
     struct epoll_event event = { .events = events, .data.ptr = source };
-    if (epoll_ctl(r->epoll_fd, EPOLL_CTL_ADD, source->fd, &event) < 0)
+    if (sys->net->epoll_ctl(r->epoll_fd, EPOLL_CTL_ADD, source->fd, &event) < 0)
         return ERROR_SYS(errno == ENOSPC || errno == ENOMEM ? ERR_NO_MEMORY : ERR_IO, errno);
     source->events = events;
     r->source_count++;
@@ -163,14 +161,14 @@ void reactor_change(struct reactor *r, struct reactor_source *source, uint32_t e
     if (source->events == events)
         return;
     struct epoll_event event = { .events = events, .data.ptr = source };
-    int result = epoll_ctl(r->epoll_fd, EPOLL_CTL_MOD, source->fd, &event);
+    int result = sys->net->epoll_ctl(r->epoll_fd, EPOLL_CTL_MOD, source->fd, &event);
     ASSERT(result == 0); /* the descriptor was added, and a change takes no memory */
     source->events = events;
 }
 
 void reactor_remove(struct reactor *r, struct reactor_source *source)
 {
-    int result = epoll_ctl(r->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
+    int result = sys->net->epoll_ctl(r->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
     ASSERT(result == 0);
     ASSERT(r->source_count > 0);
     r->source_count--;
@@ -241,7 +239,7 @@ static bool is_notified(const struct reactor *r)
 
 static int wait_events(struct reactor *r, int timeout_ms)
 {
-    int count = epoll_wait(r->epoll_fd, r->events, EVENTS_MAX, timeout_ms);
+    int count = sys->net->epoll_wait(r->epoll_fd, r->events, EVENTS_MAX, timeout_ms);
     ASSERT(count >= 0 || errno == EINTR);
     return count > 0 ? count : 0;
 }
@@ -277,16 +275,20 @@ static int next_events(struct reactor *r)
     return wait_events(r, 0); /* busy even when idle: timers and posts get their turn */
 }
 
+void reactor_turn(struct reactor *r)
+{
+    atomic_exchange(&r->attention, AWAKE);
+    read_clock(r);
+    if (r->hooks.on_turn)
+        r->hooks.on_turn(r->hooks.context, r->now_ms);
+    run_events(r);
+    run_timers(r);
+    run_posts(r);
+    r->event_count = next_events(r);
+}
+
 void reactor_run(struct reactor *r)
 {
-    while (!atomic_load_explicit(&r->is_stopping, memory_order_relaxed)) {
-        atomic_exchange(&r->attention, AWAKE);
-        read_clock(r);
-        if (r->hooks.on_turn)
-            r->hooks.on_turn(r->hooks.context, r->now_ms);
-        run_events(r);
-        run_timers(r);
-        run_posts(r);
-        r->event_count = next_events(r);
-    }
+    while (!atomic_load_explicit(&r->is_stopping, memory_order_relaxed))
+        reactor_turn(r);
 }

@@ -39,6 +39,7 @@ struct error reactor_new(int index, struct reactor **ret_reactor);
 void reactor_free(struct reactor *r); /* stopped, all descriptors removed */
 void reactor_set_hooks(struct reactor *r, const struct reactor_hooks *hooks);
 void reactor_run(struct reactor *r);  /* until reactor_stop */
+void reactor_turn(struct reactor *r); /* one turn of that, for who turns it himself (the simulator) */
 void reactor_stop(struct reactor *r); /* any thread; async-signal-safe */
 void reactor_wake(struct reactor *r); /* any thread: another turn begins soon */
 int reactor_index(const struct reactor *r);

@@ -3,10 +3,10 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/tcp.h>
-#include <unistd.h>
 
 #include "base/text.h"
+#include "sys/net.h"
+#include "sys/sys.h"
 
 /* == Addresses == */
 
@@ -85,19 +85,11 @@ struct error sock_listen(const union sock_address *address, int *ret_fd, uint16_
 {
     bool is_v6 = address->any.sa_family == AF_INET6;
     socklen_t size = is_v6 ? sizeof address->v6 : sizeof address->v4;
-    int one = 1;
     union sock_address bound = { 0 };
     socklen_t bound_size = sizeof bound;
-    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = sys->net->listen(&address->any, size, BACKLOG, &bound.any, &bound_size);
     if (fd < 0)
         return ERROR_SYS(ERR_IO, errno);
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) < 0 ||
-        (is_v6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) < 0) ||
-        bind(fd, &address->any, size) < 0 || listen(fd, BACKLOG) < 0 || getsockname(fd, &bound.any, &bound_size) < 0) {
-        struct error e = ERROR_SYS(ERR_IO, errno);
-        close(fd);
-        return e;
-    }
     *ret_fd = fd;
     *ret_port = sock_address_port(&bound);
     return OK;
@@ -106,15 +98,13 @@ struct error sock_listen(const union sock_address *address, int *ret_fd, uint16_
 struct error sock_accept(int listen_fd, int *ret_fd, union sock_address *ret_peer)
 {
     socklen_t size = sizeof *ret_peer;
-    int fd = accept4(listen_fd, &ret_peer->any, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = sys->net->accept(listen_fd, &ret_peer->any, &size);
     if (fd < 0) {
         if (errno == EAGAIN || errno == EWOULDBLOCK)
             return ERROR_OF(ERR_AGAIN);
         bool is_full = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
         return ERROR_SYS(is_full ? ERR_FULL : ERR_CLOSED, errno); /* accept(2): network errors concern that one only */
     }
-    int one = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* can only fail when the peer is gone already */
     *ret_fd = fd;
     return OK;
 }
@@ -132,7 +122,7 @@ ssize_t sock_receive(int fd, void *out, size_t size)
 {
     ssize_t count;
     do {
-        count = recv(fd, out, size, 0);
+        count = sys->net->receive(fd, out, size, 0);
     } while (UNLIKELY(count < 0) && errno == EINTR);
     return sock_result(count, errno);
 }
@@ -141,7 +131,7 @@ ssize_t sock_send(int fd, const void *bytes, size_t size)
 {
     ssize_t count;
     do {
-        count = send(fd, bytes, size, MSG_NOSIGNAL);
+        count = sys->net->send(fd, bytes, size, MSG_NOSIGNAL);
     } while (UNLIKELY(count < 0) && errno == EINTR);
     return sock_result(count, errno);
 }
@@ -151,7 +141,19 @@ ssize_t sock_send_parts(int fd, const struct iovec *parts, int part_count)
     struct msghdr message = { .msg_iov = (struct iovec *)parts, .msg_iovlen = (size_t)part_count };
     ssize_t count;
     do {
-        count = sendmsg(fd, &message, MSG_NOSIGNAL);
+        count = sys->net->send_parts(fd, &message, MSG_NOSIGNAL);
     } while (UNLIKELY(count < 0) && errno == EINTR);
     return sock_result(count, errno);
+}
+
+/* == Ends: what these could tell nobody could use == */
+
+void sock_end_sending(int fd)
+{
+    sys->net->shutdown(fd, SHUT_WR);
+}
+
+void sock_close(int fd)
+{
+    sys->net->close(fd);
 }

@@ -1,4 +1,4 @@
-/* sock.h: the few socket calls of a server: listen, accept, receive and send without blocking and without SIGPIPE.
+/* sock.h: the few socket calls of a server (sys->net): listen, accept, receive and send without blocking and SIGPIPE.
  *
  * Thread   any. Fails: as said at each function; EINTR is handled here.
  */
@@ -44,5 +44,7 @@ struct error sock_accept(int listen_fd, int *ret_fd, union sock_address *ret_pee
 ssize_t sock_receive(int fd, void *out, size_t size); /* size > 0 */
 ssize_t sock_send(int fd, const void *bytes, size_t size);
 ssize_t sock_send_parts(int fd, const struct iovec *parts, int count);
+void sock_end_sending(int fd); /* the peer sees the end; receiving goes on */
+void sock_close(int fd);
 
 #endif

@@ -1,4 +1,4 @@
-/* sys.h: the only door to the kernel. Files, clocks and entropy go through a table that the simulator replaces.
+/* sys.h: the only door to the kernel. Files, clocks, entropy and sockets go through a table that the simulator replaces.
  *
  * Thread   any, unless a file's user says otherwise. `sys` is set once before threads start.
  * Fails    ERR_IO (or ERR_FULL for ENOSPC/EDQUOT, ERR_NOT_FOUND for ENOENT, ERR_EXISTS, ERR_NO_MEMORY, ERR_LOCKED,
@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 
 struct sys_file; /* opaque; one implementation's own */
+struct sys_net;  /* net.h */
 
 enum sys_open_flags {
     SYS_OPEN_READ = 1,
@@ -55,6 +56,7 @@ struct sys {
     struct sys_files file;
     struct sys_clocks clock;
     void (*entropy)(void *out, size_t size); /* cryptographic; aborts if the kernel has none */
+    const struct sys_net *net;
 };
 
 extern const struct sys *sys; /* the real one unless a test set another */

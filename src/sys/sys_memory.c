@@ -1,4 +1,4 @@
-/* sys_memory.c: files in memory (sys.h), gone at exit. Clocks and entropy are the kernel's.
+/* sys_memory.c: files in memory (sys.h), gone at exit. Clocks, entropy and sockets are the kernel's.
  *
  *   names (one list, one mutex) ──> node: a directory, or bytes in chunks of 64 KiB (each file its own mutex)
  *                                    ^
@@ -9,6 +9,7 @@
  * Memory   a chunk that only ever got zeros is not allocated: segments filled with zeros ahead cost nothing.
  * Lock     names_mutex before a node's mutex.
  */
+#include "sys/net.h"
 #include "sys/sys_internal.h"
 #include <errno.h>
 #include <pthread.h>
@@ -518,4 +519,5 @@ const struct sys sys_memory = {
     },
     .clock = { .wall_ms = sys_wall_ms, .monotonic_us = sys_monotonic_us },
     .entropy = sys_entropy,
+    .net = &sys_net_real,
 };

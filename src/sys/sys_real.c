@@ -1,4 +1,5 @@
 /* sys_real.c: files, clocks and entropy of the kernel (sys.h). */
+#include "sys/net.h"
 #include "sys/sys_internal.h"
 #include <dirent.h>
 #include <errno.h>
@@ -387,4 +388,5 @@ const struct sys sys_real = {
     },
     .clock = { .wall_ms = sys_wall_ms, .monotonic_us = sys_monotonic_us },
     .entropy = sys_entropy,
+    .net = &sys_net_real,
 };

@@ -1,5 +1,6 @@
 #include "support/faulty_disk.h"
 #include "support/prng.h"
+#include "sys/net.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -1136,4 +1137,5 @@ const struct sys sys_faulty = {
         .mode = disk_mode },
     .clock = { .wall_ms = clock_wall_ms, .monotonic_us = clock_monotonic_us },
     .entropy = seeded_entropy,
+    .net = &sys_net_real, /* faulty_net.h has a worse one */
 };
