@@ -282,7 +282,7 @@ static void reply_now(struct front *f, struct call *c)
 /* The client left before its reply. What run did stands, unless the operation knows how to take it back. */
 static void drop_reply(struct call *c)
 {
-    if (!failed(c->error) && c->op && c->op->undo && c->owner) {
+    if (!failed(c->error) && c->op && c->op->undo && c->owner && !MUTANT(gone_keeps_lease)) {
         c->task.run = run_undo;           /* `cancel` may still be on its way */
         owner_submit(c->owner, &c->task); /* takes over our reference */
         return;
@@ -545,7 +545,8 @@ static void on_durable(void *context)
     (void)context;
     for (int i = 0; i < all.count; i++) {
         struct front *f = &all.fronts[i];
-        if (f != this_front && atomic_load(&f->is_waiting_for_disk) && atomic_exchange(&f->is_waiting_for_disk, 0))
+        if (f != this_front && !MUTANT(front_not_woken) && atomic_load(&f->is_waiting_for_disk) &&
+            atomic_exchange(&f->is_waiting_for_disk, 0))
             reactor_wake(f->reactor);
     }
     owners_on_durable();

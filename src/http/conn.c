@@ -11,6 +11,8 @@
 
 #include <sys/epoll.h>
 
+#include "base/mutant.h"
+
 static void on_ready(struct reactor_source *source, uint32_t events);
 static void on_timer(struct timer *timer);
 
@@ -196,7 +198,7 @@ static void update_deadline(struct conn *c)
     if (is_moving)
         c->progress_bytes = 0;
     if (c->is_blocked) { /* so many bytes that went out */
-        if (is_moving)
+        if (is_moving && !MUTANT(unread_reply_kept))
             set_deadline(c, now_ms + HTTP_WRITE_TIMEOUT_MS);
         return;
     }

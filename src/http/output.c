@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 
+#include "base/mutant.h"
 #include "base/text.h"
 #include "http/core.h"
 #include "sys/sys.h"
@@ -350,7 +351,7 @@ enum output_result output_flush(struct conn *c)
         size_t offered;
         ssize_t sent = send_some(c, &offered);
         if (sent > 0)
-            advance(c, (size_t)sent);
+            advance(c, MUTANT(partial_send_forgotten) ? offered : (size_t)sent);
         if (sent == SOCK_BROKEN || sent == SOCK_END)
             return OUTPUT_BROKEN;
         if (sent == SOCK_AGAIN_OTHER)

@@ -3,16 +3,11 @@
 #include "base/mutant.h"
 #include "api/gateway.h"
 #include "model.h"
+#include "net.h"
 #include "support/faulty_disk.h"
 #include <stdlib.h>
 
 enum { ARENA_BYTES_MAX = 48 * MIB };
-
-static const struct op *find_op(enum sqs_op op)
-{
-    ASSERT(sqs_service.ops[op].id == op);
-    return &sqs_service.ops[op];
-}
 
 bool calls_have_room(void)
 {
@@ -24,7 +19,7 @@ bool calls_have_room(void)
 
 static void run_at_owner(struct owner *o, struct task *t);
 
-struct sim_call *call_begin(enum op_kind kind, enum sqs_op op, uint32_t queue)
+struct sim_call *call_slot(void)
 {
     struct sim_call *c = sim.calls;
     while (c < sim.calls + CALLS_MAX && c->state != SIM_FREE)
@@ -35,12 +30,25 @@ struct sim_call *call_begin(enum op_kind kind, enum sqs_op op, uint32_t queue)
     if (arena.limit_bytes == 0)
         arena_init(&arena, ARENA_BYTES_MAX);
     arena_reset(&arena);
+    struct buf request = c->net.request, decided = c->net.decided;
     memset(c, 0, sizeof(*c));
+    c->call.arena = arena;
+    c->net.request = request;
+    c->net.decided = decided;
+    buf_reset(&c->net.request);
+    buf_reset(&c->net.decided);
+    return c;
+}
+
+struct sim_call *call_begin(enum op_kind kind, enum sqs_op op, uint32_t queue)
+{
+    struct sim_call *c = call_slot();
+    if (!c)
+        return NULL;
     c->kind = kind;
     c->queue = queue;
     struct call *call = &c->call;
-    call->arena = arena;
-    call->op = find_op(op);
+    call->op = op_row(op);
     call->service = &sqs_service;
     call->protocol = PROTOCOL_JSON;
     call->task.run = run_at_owner;
@@ -67,7 +75,8 @@ static void call_end(struct sim_call *c)
 
 /* ---- at the owner ------------------------------------------------------------------------------------------------------- */
 
-static void note(enum event_kind kind, struct sim_call *c, const struct owner *o)
+/* Over the network the model hears it at once: the call may be gone when the turn ends. */
+void call_note(enum event_kind kind, struct sim_call *c, const struct owner *o)
 {
     ASSERT(sim.event_count < EVENTS_MAX);
     struct event *e = &sim.events[sim.event_count++];
@@ -80,6 +89,8 @@ static void note(enum event_kind kind, struct sim_call *c, const struct owner *o
     moves_call_ended(o->log);
     if (o->now_ms > sim.now_ms)
         sim.now_ms = o->now_ms;
+    if (sim.plan.net.is_on)
+        calls_take_inbox();
 }
 
 static void run_at_owner(struct owner *o, struct task *t)
@@ -92,21 +103,21 @@ static void run_at_owner(struct owner *o, struct task *t)
     struct error e = call->op->run(call, call->in, call->out);
     if (e.code == ERR_PENDING) {
         c->state = SIM_PARKED;
-        note(EVENT_PARKED, c, o);
+        call_note(EVENT_PARKED, c, o);
         return;
     }
     c->state = SIM_DECIDED;
     call->error = e;
     if (!call->is_wait_chosen && o->last_lsn > call->wait_lsn)
         call->wait_lsn = o->last_lsn;
-    note(EVENT_DONE, c, o);
+    call_note(EVENT_DONE, c, o);
 }
 
 static void run_cancel(struct owner *o, struct task *t)
 {
     struct sim_call *c = CONTAINER_OF(t, struct sim_call, call.cancel);
     if (owner_unpark(o, &c->call))
-        note(EVENT_CANCELLED, c, o);
+        call_note(EVENT_CANCELLED, c, o);
 }
 
 static void run_undo(struct owner *o, struct task *t)
@@ -114,15 +125,19 @@ static void run_undo(struct owner *o, struct task *t)
     struct sim_call *c = CONTAINER_OF(t, struct sim_call, call.task);
     c->call.owner = o;
     c->call.error = c->call.op->undo(&c->call, c->call.in, c->call.out);
-    note(EVENT_UNDONE, c, o);
+    call_note(EVENT_UNDONE, c, o);
 }
 
 /* The linker puts this in the place of the front's: a reader thread is done with what a call's finish waited for. */
+void __real_front_done(struct call *call);
 void __wrap_front_done(struct call *call);
 void __wrap_front_done(struct call *call)
 {
     sim.figures.cold++;
-    note(EVENT_WARM, CONTAINER_OF(call, struct sim_call, call), NULL);
+    if (sim.plan.net.is_on)
+        __real_front_done(call);
+    else
+        call_note(EVENT_WARM, CONTAINER_OF(call, struct sim_call, call), NULL);
 }
 
 /* ---- home again ----------------------------------------------------------------------------------------------------------- */
@@ -184,7 +199,10 @@ static void take_event(const struct event *e, bool is_alive)
     model_commit(e->lsn, e->log);
     if (!is_alive || e->kind == EVENT_PARKED)
         return;
-    if (e->kind != EVENT_DONE) {
+    if (sim.plan.net.is_on) {
+        if (e->kind == EVENT_CANCELLED)
+            c->state = SIM_CANCELLED;
+    } else if (e->kind != EVENT_DONE) {
         call_end(c);
     } else if (sim.plan.finishes_late && prng_one_in(&sim.random, 3)) {
         c->finish_at = sim.step + 1 + (uint32_t)prng_below(&sim.random, 40);
@@ -205,6 +223,8 @@ void calls_take_inbox(void)
 
 void calls_finish_late(bool all)
 {
+    if (sim.plan.net.is_on)
+        return;
     for (int i = 0; i < CALLS_MAX; i++) {
         struct sim_call *c = &sim.calls[i];
         if (c->state != SIM_DECIDED || !c->finish_at || (!all && c->finish_at > sim.step))
@@ -219,6 +239,8 @@ void calls_deliver(void)
 {
     lsn_t durable = store_durable(sim.store);
     model_durable(durable);
+    if (sim.plan.net.is_on)
+        return;
     for (int i = 0; i < CALLS_MAX; i++) {
         struct sim_call *c = &sim.calls[i];
         if (c->state != SIM_HELD ||
@@ -237,6 +259,11 @@ void calls_deliver(void)
 void call_go(struct sim_call *c)
 {
     struct call *call = &c->call;
+    if (sim.plan.net.is_on) {
+        sim.figures.calls++;
+        clients_start(c);
+        return;
+    }
     struct error e = call->op->route ? call->op->route(call, call->in, call->out) : OK;
     if (!failed(e))
         e = bind_check(call, call->op->in, call->in, false);
@@ -277,6 +304,10 @@ static void vanish(struct sim_call *c)
 
 void calls_vanish(void)
 {
+    if (sim.plan.net.is_on) {
+        clients_vanish();
+        return;
+    }
     uint32_t from = (uint32_t)prng_below(&sim.random, CALLS_MAX);
     for (uint32_t i = 0; i < CALLS_MAX; i++) {
         struct sim_call *c = &sim.calls[(from + i) % CALLS_MAX];
@@ -289,6 +320,10 @@ void calls_vanish(void)
 
 void calls_vanish_all(void)
 {
+    if (sim.plan.net.is_on) {
+        clients_vanish_all();
+        return;
+    }
     for (int i = 0; i < CALLS_MAX; i++)
         if (sim.calls[i].state == SIM_PARKED)
             vanish(&sim.calls[i]);
@@ -316,11 +351,16 @@ uint32_t calls_parked(uint32_t queue)
     return count;
 }
 
+static uint64_t deadline_of(const struct sim_call *c)
+{
+    return (c->net.call ? c->net.call : &c->call)->deadline.key;
+}
+
 uint64_t calls_first_deadline(void)
 {
     uint64_t first = UINT64_MAX;
     for (int i = 0; i < CALLS_MAX; i++)
-        if (sim.calls[i].state == SIM_PARKED && sim.calls[i].call.deadline.key < first)
-            first = sim.calls[i].call.deadline.key;
+        if (sim.calls[i].state == SIM_PARKED && deadline_of(&sim.calls[i]) < first)
+            first = deadline_of(&sim.calls[i]);
     return first;
 }

@@ -344,6 +344,7 @@ static void lease_one(struct sim_call *c, uint32_t i, uint64_t visibility_s)
     model_set(&m->lease_ms, c->decided_ms + visibility_s * 1000);
     c->got_generation[i] = m->generation;
     c->got_first[i] = m->first_ms;
+    c->got_shown[i] = pick->count;
     CHECK(INV_COUNTS, pick->generation == m->generation && pick->count == m->generation - m->undone,
         "%s: message %u was received %u times, the server says %u", queue_of(c)->name, c->got[i],
         (unsigned)(m->generation - m->undone), pick->count);
@@ -718,7 +719,10 @@ static void decide_tag(struct sim_call *c)
 static void decide_redrive_policy(struct sim_call *c)
 {
     struct model_queue *q = queue_of(c);
-    if (!answer(c, q->exists ? 0 : SQS_QUEUE_DOES_NOT_EXIST, true))
+    uint32_t expected = q->exists ? 0 : SQS_QUEUE_DOES_NOT_EXIST;
+    if (q->exists && c->number[0] && !model.queues[c->number[0] - 1].exists)
+        expected = SQS_INVALID_PARAMETER; /* deleted since the client asked */
+    if (!answer(c, expected, true))
         return;
     for (word i = 0; i < q->list_count; i++) {
         struct model_message *m = &model.messages[q->list[i]];

@@ -1,10 +1,14 @@
 #include "world.h"
+#include "net.h"
+#include "support/faulty_net.h"
 #include "store/internal.h" /* how many spare segments it keeps */
 
 static void settle_all(void)
 {
     calls_vanish_all();
     calls_finish_late(true);
+    if (sim.plan.net.is_on)
+        world_sleep_us(10 * 1000 * 1000); /* what was on its way arrives */
     world_flush();
     world_flush(); /* what clients that left gave back */
 }
@@ -92,11 +96,30 @@ static void check_space(void)
         (unsigned long long)used);
 }
 
+/* Every request had its reply, whatever became of its client, and nothing is held for anybody. */
+static void check_network(void)
+{
+    if (!sim.plan.net.is_on)
+        return;
+    world_flush();
+    for (int i = 0; i < CALLS_MAX; i++)
+        CHECK(INV_GIVEN_BACK, sim.calls[i].state == SIM_FREE || !sim.calls[i].net.owes_undo,
+            "call %d leased messages for a client that is gone, and they are not given back", i);
+    for (int i = 0; i < CALLS_MAX; i++) {
+        const struct sim_call *c = &sim.calls[i];
+        CHECK(INV_ONE_REPLY, c->state == SIM_FREE, "call %d, state %d at the server, never came to an end", i,
+            c->net.state);
+    }
+    CHECK(INV_ONE_REPLY, clients_are_idle(), "a client still waits, and nothing more will come");
+    server_check_memory(true);
+}
+
 void drain(void)
 {
     enum { ROUNDS = 100000, TRANSIT_ROUNDS = 1000 };
     sim.is_draining = true;
     sim.plan.finishes_late = false;
+    faulty_net_change(&(struct faulty_net_plan){ .window_bytes = sim.plan.net.window_bytes });
     faulty_disk_set_capacity(UINT64_MAX);
     sim.is_full = false;
     memset(sim.held, 0, sizeof(sim.held));
@@ -123,6 +146,7 @@ void drain(void)
     }
     for (uint32_t i = 0; i < sim.plan.queue_count; i++)
         check_empty(i);
+    check_network();
     CHECK(INV_MOVED, in_transit() == 0, "%llu messages are on their way for ever", (unsigned long long)in_transit());
     world_stop_cleanly();
     for (uint32_t i = 0; i < sim.plan.queue_count; i++)

@@ -418,7 +418,8 @@ static void do_set_attributes(uint32_t queue)
     in->queue_url = url_of(c);
     draw_attributes(c->number);
     for (int i = 0; i < 5; i++) {
-        bool is_set = one_in(3) && (i < 4 || model.queues[queue].is_fifo);
+        bool must = sim.plan.net.is_on && i == 3 && in->attributes.count == 0; /* no form can say that there are none */
+        bool is_set = (one_in(3) || must) && (i < 4 || model.queues[queue].is_fifo);
         if (!is_set)
             c->number[i] = UINT64_MAX;
         else if (i < 4)

@@ -1,8 +1,10 @@
 /* sim.c: the program: seeds, the scheduler, and what is said about a seed that fails. */
 #include "world.h"
+#include "net.h"
 #include "api/gateway.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "support/faulty_net.h"
 #include "base/text.h"
 #include "sys/sys.h"
 #include <setjmp.h>
@@ -27,7 +29,8 @@ static void report(enum invariant number, const char *sentence)
         return;
     printf("\nseed %llu failed at step %u: SQS-INV-%d: %s\n", (unsigned long long)sim.seed, sim.step, number, sentence);
     trace_print(stdout);
-    printf("again: sim --seed %llu --steps %u --trace\n\n", (unsigned long long)sim.seed, sim.steps);
+    printf("again: sim --seed %llu --steps %u --network %llu --trace\n\n", (unsigned long long)sim.seed, sim.steps,
+        (unsigned long long)sim.net_one_in);
     fflush(stdout);
 }
 
@@ -132,6 +135,52 @@ static void draw_plan(struct plan *p)
     p->finishes_late = prng_one_in(&sim.random, 3);
 }
 
+static uint32_t draw_seldom(uint32_t least) /* one in so many; often never */
+{
+    return prng_one_in(&sim.random, 3) ? 0 : draw(least, 8 * least);
+}
+
+/* One seed in so many has its clients come over the network; it has a character of its own, too. */
+static void draw_net(struct net_plan *p)
+{
+    static const size_t windows[] = { 65536, 65536, 65536, 4096, 700 };
+    bool is_on = sim.net_one_in && prng_mix(sim.seed ^ 0x6e6574) % sim.net_one_in == 0;
+    *p = (struct net_plan){ .is_on = is_on };
+    if (!is_on)
+        return;
+    p->step = draw(100, 600);
+    p->late = draw_seldom(2);
+    p->late_us_max = prng_one_in(&sim.random, 4) ? 3000 * 1000 : 20 * 1000;
+    p->part = draw_seldom(2);
+    p->interrupt = draw_seldom(10);
+    p->accept = draw_seldom(4);
+    p->window_bytes = windows[prng_below(&sim.random, ARRAY_COUNT(windows))];
+    p->stall = draw_seldom(8);
+    p->dribble = draw_seldom(4);
+    p->early_end = draw_seldom(8);
+    p->pipeline = draw_seldom(2);
+    p->retry = draw_seldom(1);
+    p->query = draw_seldom(1);
+    p->connections_max = prng_one_in(&sim.random, 4) ? draw(1, 8) : 0;
+    p->body_budget = prng_one_in(&sim.random, 4) ? draw(1, 200) * KIB : 0;
+    p->starve = prng_one_in(&sim.random, 4) ? draw(3, 60) : 0;
+    p->sync_us = prng_one_in(&sim.random, 2) ? draw(301, 20000) : 0;
+}
+
+static void start_net(void)
+{
+    const struct net_plan *p = &sim.plan.net;
+    const struct faulty_net_plan plan = { .late = p->late,
+        .part = p->part,
+        .interrupt = p->interrupt,
+        .accept = p->accept,
+        .late_us_max = p->late_us_max,
+        .window_bytes = p->window_bytes };
+    clients_reset();
+    faulty_net_reset(sim.seed, &plan, faulty_clock_us);
+    faulty_disk_set_sync_us(p->sync_us);
+}
+
 /* ---- the scheduler's other choices --------------------------------------------------------------------------------------------------- */
 
 static void leap(void)
@@ -232,7 +281,7 @@ static void one_step(void)
         uint32_t weight;
         void (*run)(void);
     } rows[] = { { 100, ops_start_random }, { p->flush, world_flush }, { p->work, world_work }, { p->clock, pass_time },
-        { p->leap, leap }, { p->wall_jump, jump_wall }, { p->vanish, calls_vanish } };
+        { p->leap, leap }, { p->wall_jump, jump_wall }, { p->vanish, calls_vanish }, { p->net.step, world_net } };
     uint64_t total = 0;
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
         total += rows[i].weight;
@@ -241,7 +290,7 @@ static void one_step(void)
     for (; at >= rows[i].weight; i++)
         at -= rows[i].weight;
     if (rows[i].run == ops_start_random && !calls_have_room())
-        i = 1; /* every client waits: let some of them go on */
+        i = p->net.is_on ? ARRAY_COUNT(rows) - 1 : 1; /* every client waits: let some of them go on */
     rows[i].run();
     model_tidy();
 }
@@ -265,9 +314,14 @@ static void sim_clear(uint64_t seed, uint32_t steps)
     struct sim_call *calls = sim.calls;
     struct event *events = sim.events;
     struct arena arena = sim.arena, details = sim.details;
-    sim = (struct sim){
-        .seed = seed, .steps = steps, .calls = calls, .events = events, .arena = arena, .details = details
-    };
+    uint64_t net_one_in = sim.net_one_in;
+    sim = (struct sim){ .seed = seed,
+        .steps = steps,
+        .net_one_in = net_one_in,
+        .calls = calls,
+        .events = events,
+        .arena = arena,
+        .details = details };
     for (int i = 0; i < CALLS_MAX; i++)
         calls[i].state = SIM_FREE;
     sim.random = prng_of(seed);
@@ -277,6 +331,8 @@ static void sim_clear(uint64_t seed, uint32_t steps)
 static void live(void)
 {
     draw_plan(&sim.plan);
+    draw_net(&sim.plan.net);
+    start_net();
     name_queues();
     world_open();
     for (uint32_t i = 0; i < sim.plan.queue_count; i++)
@@ -308,8 +364,13 @@ bool sim_run_seed(uint64_t seed, uint32_t steps)
         live();
         is_good = true;
     }
-    if (sim.is_open)
+    if (sim.is_open) {
+        if (is_good)
+            server_close(true);
+        else
+            server_forget(); /* in the middle of something */
         owners_abandon();
+    }
     sim.is_open = false;
     sim.history ^= faulty_disk_digest();
     faulty_disk_reset(0);
@@ -335,7 +396,8 @@ static void add_figures(uint64_t *total)
 static void print_figures(const uint64_t *total)
 {
     static const char *const names[] = { "calls", "received", "crashes", "starts", "snapshots", "relocated", "recycled",
-        "parked", "undone", "duplicates", "flips", "disk errors", "fatal", "moved", "cold" };
+        "parked", "undone", "duplicates", "flips", "disk errors", "fatal", "moved", "cold", "requests", "replies",
+        "given up", "sent again", "refused" };
     static_assert(ARRAY_COUNT(names) == sizeof(sim.figures) / sizeof(uint64_t), "one name a figure");
     for (size_t i = 0; i < ARRAY_COUNT(names); i++)
         printf("%s%s %llu", i ? ", " : "", names[i], (unsigned long long)total[i]);
@@ -383,7 +445,8 @@ static int usage(void)
     fputs("sim --seeds COUNT [--from SEED] [--steps N]     COUNT histories\n"
           "sim --seed SEED [--steps N] [--trace]            one, with every event on stdout\n"
           "    --verbose       a line for each seed        --check-repeat  every seed twice, compared\n"
-          "    --stop          end at the first failure\n",
+          "    --stop          end at the first failure        --network N     one seed in N over the network (4; 0: "
+          "none)\n",
         stderr);
     return 64;
 }
@@ -413,6 +476,8 @@ static bool parse(int count, char **words, struct options *o)
         } else if (slice_equal(option, SLICE("--seed"))) {
             o->from = number;
             o->count = 1;
+        } else if (slice_equal(option, SLICE("--network"))) {
+            sim.net_one_in = number;
         } else if (slice_equal(option, SLICE("--from"))) {
             o->from = number;
         } else if (slice_equal(option, SLICE("--steps"))) {
@@ -428,13 +493,17 @@ static bool parse(int count, char **words, struct options *o)
 int main(int count, char **words)
 {
     struct options o = { .from = 1, .count = 1, .steps = 2000 };
+    sim.net_one_in = 4;
     if (!parse(count, words, &o))
         return usage();
     signal(SIGABRT, on_abort);
     if (__sanitizer_set_death_callback)
         __sanitizer_set_death_callback(on_sanitizer);
     log_set_level(LOG_ERROR + 1);
-    sys = &sys_faulty;
+    static struct sys sim_sys;
+    sim_sys = sys_faulty;
+    sim_sys.net = &sys_net_faulty;
+    sys = &sim_sys;
     sim.calls = calloc(CALLS_MAX, sizeof(*sim.calls));
     sim.events = calloc(EVENTS_MAX, sizeof(*sim.events));
     ASSERT(sim.calls && sim.events);
@@ -442,10 +511,15 @@ int main(int count, char **words)
     arena_init(&sim.details, 64 * MIB);
     gateway_register();
     sqs_register();
+    server_register();
     int code = run(&o);
-    for (int i = 0; i < CALLS_MAX; i++)
+    for (int i = 0; i < CALLS_MAX; i++) {
         if (sim.calls[i].call.arena.limit_bytes)
             arena_deinit(&sim.calls[i].call.arena);
+        buf_deinit(&sim.calls[i].net.request);
+        buf_deinit(&sim.calls[i].net.decided);
+    }
+    clients_reset();
     arena_deinit(&sim.arena);
     arena_deinit(&sim.details);
     free(sim.calls);

@@ -48,6 +48,10 @@ enum invariant {
     INV_MOVED,        /* dead letters: moved when due, found where they went, counted once */
     INV_REPEAT,       /* one seed, one history */
     INV_CRASHED,      /* the server under test aborted */
+    INV_ONE_REPLY,    /* a request that arrived whole gets one reply, or its connection ends */
+    INV_OWN_REPLY,    /* a reply belongs to its request, byte for byte */
+    INV_PATIENCE,     /* slow and half-open clients hold bounded memory, and are gone when their time is over */
+    INV_GIVEN_BACK,   /* what a client that left was to receive is given back */
 };
 
 /* ---- one seed's plan: what this history is like (swarm testing: every seed leaves something out) ------------------------ */
@@ -84,13 +88,34 @@ struct plan {
     uint32_t flush, work, clock, leap, wall_jump, vanish;           /* weights of the scheduler's other choices */
     uint32_t crash, restart, compare, disk_full, fail, flip, press; /* rare ones: in ten thousand steps */
     uint32_t step_us_max, cold_one_in;
+    struct net_plan {
+        bool is_on;                             /* clients come over the network */
+        uint32_t step;                          /* weight */
+        uint32_t late, part, interrupt, accept; /* support/faulty_net.h */
+        uint64_t late_us_max;
+        size_t window_bytes;
+        uint32_t stall, dribble, early_end, pipeline, retry; /* clients' habits, one in so many; 0: never */
+        uint32_t query;
+        size_t connections_max, body_budget; /* 0: plenty */
+        uint32_t starve;                     /* an arena has no room, one request in so many */
+        uint64_t sync_us;
+    } net;
     bool finishes_late; /* replies are built some steps after they were decided, as by another thread */
     bool has_fifo_only, has_standard_only;
 };
 
 /* ---- calls (calls.c) --------------------------------------------------------------------------------------------------- */
 
-enum sim_call_state { SIM_FREE, SIM_AT_OWNER, SIM_PARKED, SIM_DECIDED, SIM_HELD, SIM_CANCELLED, SIM_UNDOING };
+enum sim_call_state {
+    SIM_FREE,
+    SIM_ON_WIRE,
+    SIM_AT_OWNER,
+    SIM_PARKED,
+    SIM_DECIDED,
+    SIM_HELD,
+    SIM_CANCELLED,
+    SIM_UNDOING
+};
 
 struct sim_message {           /* one message of a request: what the client meant */
     uint32_t index;            /* the model's: that it would become, or that it is about */
@@ -115,7 +140,22 @@ struct sim_call {
     uint32_t got_count;
     uint32_t got[10];
     uint64_t got_generation[10], got_first[10];
+    uint32_t got_shown[10]; /* the receive counts that the server said */
     bool is_renewal;
+    struct net_call {
+        uint64_t serial; /* never used again */
+        enum net_state { NET_ON_WIRE, NET_AT_HEAD, NET_AT_SERVER, NET_ANSWERED, NET_LEFT } state;
+        bool is_done, is_lost;   /* the client has its reply or gave up; it will never arrive */
+        const struct call *call; /* the server's, from on_head to reply or end */
+        const void *stream;
+        char request_id[37];
+        bool is_decided, is_skewed, is_starved, owes_undo, is_query;
+        int64_t signed_s;
+        uint64_t began_us, answered_us; /* when the server took its first byte; when it had a reply */
+        struct buf request;             /* bytes */
+        size_t serial_at, head_bytes;
+        struct buf decided; /* the reply's fields as JSON, from the owner */
+    } net;
 };
 
 /* What happened to calls at their owners, in order; the model follows it. */
@@ -142,14 +182,15 @@ struct held { /* a delivery a client remembers */
 /* ---- the world ------------------------------------------------------------------------------------------------------------ */
 
 struct sim {
-    uint64_t seed;
+    uint64_t seed, net_one_in; /* one seed in so many is over the network */
     uint32_t steps, step;
     struct prng random;
     struct plan plan;
     struct store *store;
     bool is_open, is_draining, is_stopping;
-    bool is_working;               /* the store is at its background work */
-    uint64_t now_ms;               /* the highest server time seen */
+    bool is_working; /* the store is at its background work */
+    uint64_t now_ms; /* the highest server time seen */
+
     lsn_t flushed, flushed_before; /* newest record at the last flush, and at the one before */
     uint64_t excused_ms;    /* until then a long poll may sleep: one that was woken for it was refused by the disk */
     uint64_t history;       /* digest of everything that happened */
@@ -170,20 +211,23 @@ struct sim {
     bool has_lost_segments; /* a full replay is not possible any more */
     struct {
         uint64_t calls, received, crashes, restarts, snapshots, relocated, recycled, parked, undone, duplicates, flips,
-            full_errors, fatal, moved, cold;
+            full_errors, fatal, moved, cold, requests, replies, given_up, resent, refused;
     } figures;
 };
 extern struct sim sim;
 
 void world_explain(uint32_t queue, uint64_t now_ms); /* prints model and server side by side */
-bool sim_run_seed(uint64_t seed, uint32_t steps);    /* world.c; false: it failed, and was reported */
+bool sim_run_seed(uint64_t seed, uint32_t steps);    /* false: it failed, and was reported */
 uint64_t sim_server_ms(void);                        /* clock_ms, remembered as the highest */
 /* A slot for a new call with its input shape cleared in call.in; NULL: all are taken. */
 struct sim_call *call_begin(enum op_kind kind, enum sqs_op op, uint32_t queue);
 /* Routes and submits it, and everything that follows at once. */
 void call_go(struct sim_call *c);
 void calls_take_inbox(void);
-void calls_deliver(void); /* what is durable */
+void call_note(enum event_kind kind, struct sim_call *c, const struct owner *o);
+struct sim_call *call_slot(void);        /* a free one, cleared but for its memory; NULL: all are taken */
+const struct op *op_row(enum sqs_op op); /* of the service itself */
+void calls_deliver(void);                /* what is durable */
 void calls_finish_late(bool all);
 void calls_vanish(void); /* one client goes away */
 void calls_vanish_all(void);

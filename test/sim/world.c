@@ -1,4 +1,5 @@
 #include "world.h"
+#include "net.h"
 #include "api/clock.h"
 #include "base/map.h"
 #include "service/sqs/state.h"
@@ -39,13 +40,21 @@ static lsn_t newest_record(lsn_t logs[LOG_COUNT])
     return newest;
 }
 
-/* After a flush: what was there before it can never be missing again, whatever is damaged. */
-static void on_durable(void *context)
+/* After a flush: what was there before it can never be missing again, whatever is damaged. The linker puts this in the place
+ * of what fronts and the simulator call then. */
+void __real_owners_on_durable(void);
+void __wrap_owners_on_durable(void);
+void __wrap_owners_on_durable(void)
 {
     lsn_t logs[LOG_COUNT];
-    (void)context;
     sim.flushed_before = sim.flushed;
     sim.flushed = newest_record(logs);
+    __real_owners_on_durable();
+}
+
+static void on_durable(void *context)
+{
+    (void)context;
     owners_on_durable();
 }
 
@@ -58,6 +67,7 @@ static void capture_and_go_on(void *state, struct snapshot_writer *w)
     TRACE("a snapshot is at log %llu", ((struct sqs_state *)state)->owner->log);
     for (uint64_t i = prng_below(&sim.random, 4); i > 0 && calls_have_room(); i--)
         ops_start_random();
+    world_net();
     if (prng_one_in(&sim.random, 3))
         world_flush();
 }
@@ -135,25 +145,51 @@ void world_open(void)
     TRACE("open, newest record %llu, epoch %llu", newest, store_epoch(sim.store));
     model_crash(newest, logs);
     catch_up();
+    if (sim.plan.net.is_on)
+        server_open();
     owners_resume();
     calls_take_inbox();
 }
 
 /* ---- one step's pieces ------------------------------------------------------------------------------------------------------ */
 
+void world_net(void)
+{
+    if (!sim.plan.net.is_on)
+        return;
+    for (uint64_t i = prng_between(&sim.random, 1, 4); i > 0; i--) {
+        clients_move(false);
+        if (prng_one_in(&sim.random, 2))
+            server_turn();
+    }
+    server_check_memory(false);
+}
+
+/* Everything that can move moves. */
+static void settle_net(void)
+{
+    while (clients_move(true) | server_turn())
+        calls_deliver();
+}
+
 void world_flush(void)
 {
-    store_flush(sim.store);
-    calls_take_inbox();
+    do {
+        store_flush(sim.store);
+        calls_take_inbox();
+        if (sim.plan.net.is_on && sim.is_draining)
+            settle_net();
+    } while (sim.plan.net.is_on && sim.is_draining && store_end(sim.store) > store_durable(sim.store));
     calls_deliver();
 }
 
 /* What a flush lets happen may append again: messages that clients who left give back. */
 void world_flush_all(void)
 {
-    do
+    do {
         world_flush();
-    while (store_end(sim.store) > store_durable(sim.store));
+        server_turns();
+    } while (store_end(sim.store) > store_durable(sim.store));
 }
 
 /* ---- ends ----------------------------------------------------------------------------------------------------------------- */
@@ -168,15 +204,31 @@ static void note_figures(void)
     sim.has_lost_segments |= m.recycled_segments > 0;
 }
 
+/* The server's side of every connection closes. What it had sent may be read before anybody sees that. */
+static void stop_network(bool is_crash)
+{
+    if (!sim.plan.net.is_on)
+        return;
+    server_close(is_crash);
+    store_on_durable(sim.store, on_durable, NULL);
+    clients_end(prng_one_in(&sim.random, 2));
+}
+
+static void stop_hearing(void)
+{
+    model_durable(store_durable(sim.store));
+    stop_network(true);
+    calls_forget();
+}
+
 void world_abandon(enum faulty_crash kind)
 {
     note_figures();
     sim.is_working = false;
-    model_durable(store_durable(sim.store));
+    stop_hearing();
     owners_abandon();
     sim.is_open = false;
     faulty_disk_crash(kind);
-    calls_forget();
 }
 
 void world_crash(enum faulty_crash kind)
@@ -222,10 +274,13 @@ void world_stop_cleanly(void)
 {
     TRACE("clean stop");
     sim.is_stopping = true;
+    if (sim.plan.net.is_on)
+        server_drain();
     owners_end_waits();
     calls_take_inbox();
     calls_finish_late(true);
     world_flush_all();
+    stop_network(false);
     sim.is_stopping = false;
     note_figures();
     owners_close(prng_one_in(&sim.random, 4) ? false : true);
@@ -241,7 +296,7 @@ void world_stop_cleanly(void)
 
 static void check_sleepers(void)
 {
-    uint64_t now_ms = clock_ms();
+    uint64_t now_ms = clock_ms() - server_late_ms();
     for (uint32_t i = 0; i < sim.plan.queue_count && now_ms >= sim.excused_ms; i++)
         if (calls_parked(i))
             CHECK(INV_WAKE, model_figures(&model.queues[i], now_ms).receivable == 0,
@@ -251,7 +306,14 @@ static void check_sleepers(void)
 
 void world_tick(void)
 {
-    owners_tick(0, 1, sim_server_ms());
+    if (sim.plan.net.is_on) {
+        sim_server_ms();
+        server_turns();
+        clients_check_times();
+        server_check_replies();
+    } else {
+        owners_tick(0, 1, sim_server_ms());
+    }
     calls_take_inbox();
     check_sleepers();
 }
@@ -308,12 +370,6 @@ static void must_open(const char *why)
         e = try_open(&sentence);
     }
     CHECK(INV_START, !failed(e), "%s: the start was refused with error %u: %.*s", why, e.code, SLICE_ARG(sentence));
-}
-
-static void stop_hearing(void)
-{
-    model_durable(store_durable(sim.store));
-    calls_forget();
 }
 
 static char *before; /* the live state as text */

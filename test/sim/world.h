@@ -14,6 +14,7 @@ void world_work(void);                      /* one background step of the store 
 void world_press(void);                     /* a purge, a snapshot, and all the cleaning that may be done */
 void world_flush_all(void);                 /* until nothing is pending any more */
 void world_flush(void);                     /* and delivers */
+void world_net(void);                       /* clients and the server's reactor go on a bit */
 void world_tick(void);                      /* timers that are due, and the check of sleepers */
 void world_sleep_us(uint64_t us);           /* both clocks, then the timers */
 void world_after_fatal(void);               /* the store called `fatal` */

@@ -69,6 +69,7 @@ static struct {
     char *fail_read_path;
     uint64_t fail_read_offset;
     uint32_t cold_one_in;
+    uint64_t sync_us;
     bool ignores_sync_dir;
     uint64_t monotonic_us;
     int64_t wall_ms;
@@ -707,6 +708,7 @@ static struct error disk_sync(struct sys_file *f)
 {
     pthread_mutex_lock(&disk.mutex);
     struct error e = sync_locked(f);
+    disk.monotonic_us += disk.sync_us;
     pthread_mutex_unlock(&disk.mutex);
     return e;
 }
@@ -943,6 +945,11 @@ void faulty_disk_fail_sync(uint32_t skip)
 void faulty_disk_fail_write(uint32_t skip)
 {
     disk.fail_write = skip == UINT32_MAX ? -1 : (int64_t)skip;
+}
+
+void faulty_disk_set_sync_us(uint64_t us)
+{
+    disk.sync_us = us;
 }
 
 void faulty_disk_set_cold(uint32_t one_in)

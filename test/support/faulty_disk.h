@@ -59,8 +59,9 @@ void faulty_disk_ignore_sync_dir(bool on);
 
 /* read_nowait says ERR_COLD once in so many calls; 0: never. */
 void faulty_disk_set_cold(uint32_t one_in);
-size_t faulty_disk_open_handles(void);   /* since the last crash */
-const char *faulty_disk_open_name(void); /* the file of one of them; NULL: none is open */
+void faulty_disk_set_sync_us(uint64_t us); /* both clocks go on so much in every sync of a file; 0: none */
+size_t faulty_disk_open_handles(void);     /* since the last crash */
+const char *faulty_disk_open_name(void);   /* the file of one of them; NULL: none is open */
 
 struct faulty_counts {
     uint64_t writes, syncs, dir_syncs, written_bytes, crashes;
