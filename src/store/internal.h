@@ -154,8 +154,8 @@ struct store {
     _Atomic(struct segment *) *_Atomic *pages; /* segment table: pages[number / PAGE][number % PAGE] */
     _Atomic uint64_t first_segment;            /* lowest there is */
     struct sys_file *spares[SPARES_MAX];       /* (L) zero-filled or used before, full size; added under work_lock */
-    uint64_t spare_ids[SPARES_MAX];
-    int spare_count;
+    uint64_t spare_ids[SPARES_MAX];            /* (L) */
+    _Atomic int spare_count;                   /* changed under (L) */
     _Atomic uint64_t next_spare_id;
 
     pthread_mutex_t work_lock;
@@ -180,7 +180,7 @@ struct store {
     bool is_kicked, is_work_wanted;
     struct warm_request *warm_first, **warm_last;
 
-    struct store_metrics metrics; /* counters under (L) or work_lock; histograms by the flusher */
+    struct store_metrics metrics; /* (L) */
     _Atomic uint64_t cold_reads, pinned;
 };
 

@@ -222,8 +222,10 @@ struct error snapshot_take(struct store *s)
         sys->file.remove(old);
     s->snapshot_number++;
     s->snapshot_from = replay_from;
+    pthread_mutex_lock(&s->lock);
     s->metrics.snapshots++;
     s->metrics.snapshot_bytes = o.offset;
+    pthread_mutex_unlock(&s->lock);
     return OK;
 }
 

@@ -59,7 +59,6 @@ struct store_options {
     enum store_durability durability;
     uint64_t segment_bytes;  /* 0: 64 MiB; the first segment of an empty directory is small (1 MiB) */
     uint64_t snapshot_bytes; /* 0: 256 MiB of journal between snapshots */
-    bool threads;            /* false: no committer, background or reader thread; the caller steps (simulator) */
     /* The store cannot go on (fsync error, impossible state). Must not return; the default prints and exits 74. */
     void (*fatal)(const char *sentence);
 };
@@ -93,10 +92,13 @@ struct store;
  * *ret_store is set before the first restore or apply, which may count live records (store_live_add). */
 struct error store_open(const struct store_options *options, const struct store_state_ops *ops, struct arena *arena,
     struct store **ret_store, struct slice *ret_sentence);
+/* Starts the committer, the background and the readers: from here on capture and relocate may be called. Without it the
+ * caller steps (simulator). */
+void store_start(struct store *s);
 /* Flushes what is pending; a last snapshot if `snapshot`. Stops and joins its threads. */
 void store_close(struct store *s, bool snapshot);
 
-/* Frees all memory and descriptors without any I/O, as if the process had died here. Only with options.threads == false. */
+/* Frees all memory and descriptors without any I/O, as if the process had died here. Only without threads. */
 void store_abandon(struct store *s);
 
 /* The directory's 32-byte root secret (0600, made and synced at birth) and the epoch: counted up at each open. */
@@ -147,7 +149,7 @@ void store_unpin(struct store *s, lsn_t lsn);
 void store_live_add(struct store *s, lsn_t lsn, uint32_t count);
 void store_live_drop(struct store *s, lsn_t lsn, uint32_t count);
 
-/* ---- background work; with options.threads its own threads call these ------------------------------------------- */
+/* ---- background work; after store_start its own threads call these ------------------------------------------- */
 
 /* Does one bounded piece (zero-fill ahead, one log's capture, a snapshot's write, a segment's cleaning, recycling);
  * false if there was nothing to do. */
