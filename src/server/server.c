@@ -188,8 +188,7 @@ static int open_store(struct server *s)
     const struct store_options options = { .dir = config->data_dir,
         .durability = durability_of(config),
         .segment_bytes = (uint64_t)config->segment_mib * MIB,
-        .snapshot_bytes = (uint64_t)config->snapshot_mib * MIB,
-        .threads = true };
+        .snapshot_bytes = (uint64_t)config->snapshot_mib * MIB };
     if (options.durability == DURABILITY_MEMORY)
         use_memory_files();
     uint64_t seed[2];
@@ -211,6 +210,7 @@ static int open_store(struct server *s)
                 (long long)ahead / 1000));
     }
     clock_start(owners_latest_record_ms());
+    store_start(s->store);
     return 0;
 }
 

@@ -8,7 +8,7 @@
 
 _Noreturn void store_die(struct store *s, const char *what, struct error e)
 {
-    static char sentence[PATH_BYTES + 256];
+    char sentence[PATH_BYTES + 256]; /* two threads may be here */
     snprintf(sentence, sizeof(sentence),
         "%s failed (%s, errno %d) in %s: nothing more can be promised, the server ends", what, error_text(e), e.system,
         s->dir);

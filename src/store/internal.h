@@ -152,11 +152,11 @@ struct store {
     bool is_next_wanted;        /* (L) */
     bool is_next_coming;        /* (L) the background is filling it: quicker than to begin another one */
 
-    _Atomic(struct segment *) *_Atomic *pages; /* segment table: pages[number / PAGE][number % PAGE] */
-    _Atomic uint64_t first_segment;            /* lowest there is */
-    struct sys_file *spares[SPARES_MAX];       /* (L) zero-filled or used before; added under work_lock */
-    uint64_t spare_ids[SPARES_MAX], spare_bytes[SPARES_MAX];
-    int spare_count;
+    _Atomic(struct segment *) *_Atomic *pages;               /* segment table: pages[number / PAGE][number % PAGE] */
+    _Atomic uint64_t first_segment;                          /* lowest there is */
+    struct sys_file *spares[SPARES_MAX];                     /* (L) zero-filled or used before; added under work_lock */
+    uint64_t spare_ids[SPARES_MAX], spare_bytes[SPARES_MAX]; /* (L) */
+    _Atomic int spare_count;                                 /* changed under (L) */
     _Atomic uint64_t next_spare_id;
 
     pthread_mutex_t work_lock;

@@ -37,7 +37,7 @@ static void check_disk(struct store *s)
     if (failed(sys->file.free_bytes(s->dir, &free_bytes, &total)))
         return;
     /* spares are room that is ours already; what is left of the segments in use is for deletes */
-    uint64_t have = free_bytes + (uint64_t)s->spare_count * s->span;
+    uint64_t have = free_bytes + (uint64_t)atomic_load(&s->spare_count) * s->span;
     pthread_mutex_lock(&s->lock);
     s->metrics.free_disk_bytes = free_bytes;
     uint64_t room = s->current->number * s->span + s->current->file_bytes - atomic_load(&s->end);
@@ -61,8 +61,8 @@ bool space_for(const struct store *s, uint64_t bytes)
 
 bool space_for_sends(const struct store *s)
 {
-    return s->spare_count > RESERVE_SENDS_SEGMENTS ||
-           space_for(s, (uint64_t)(RESERVE_SENDS_SEGMENTS + 1 - s->spare_count) * s->span);
+    int spares = atomic_load(&((struct store *)(uintptr_t)s)->spare_count);
+    return spares > RESERVE_SENDS_SEGMENTS || space_for(s, (uint64_t)(RESERVE_SENDS_SEGMENTS + 1 - spares) * s->span);
 }
 
 static bool prepare_next(struct store *s)
@@ -76,7 +76,7 @@ static bool prepare_next(struct store *s)
     pthread_mutex_unlock(&s->lock);
     if (!is_wanted)
         return false;
-    bool is_ready = s->spare_count > 0 || (space_for(s, bytes) && !failed(spare_make(s, bytes)));
+    bool is_ready = atomic_load(&s->spare_count) > 0 || (space_for(s, bytes) && !failed(spare_make(s, bytes)));
     s->space_checked_us = 0; /* the free space changed by a whole segment */
     /* Under the lock: an append in a hurry makes the same segment, and only one may. The file is ready, so this is quick. */
     pthread_mutex_lock(&s->lock);
@@ -122,8 +122,9 @@ static void release_segment(struct store *s, struct segment *g)
     spare_path(s, id, spare);
     struct sys_file *f;
     /* The old name must be gone from the disk before the file gets another header. */
-    if (s->spare_count < SPARES_MAX && g->file_bytes == s->span && !failed(sys->file.rename(path, spare)) &&
-        !failed(sys->file.sync_dir(s->dir)) && !failed(sys->file.open(spare, SYS_OPEN_WRITE, &f))) {
+    if (atomic_load(&s->spare_count) < SPARES_MAX && g->file_bytes == s->span &&
+        !failed(sys->file.rename(path, spare)) && !failed(sys->file.sync_dir(s->dir)) &&
+        !failed(sys->file.open(spare, SYS_OPEN_WRITE, &f))) {
         spare_add(s, f, id, s->span);
     } else {
         sys->file.remove(path);

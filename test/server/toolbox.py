@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -43,6 +44,11 @@ class Server:
 
     def text(self):
         return pathlib.Path(self.log_path).read_text("utf-8", "replace")
+
+    def reports(self):
+        """What a sanitizer had to say, from its first line on; also of a server that was killed before its exit code could tell."""
+        found = re.search(r"^.*(Sanitizer: |runtime error: )", self.text(), re.M)
+        return self.text()[found.start():][:6000] if found else ""
 
     def ready(self):
         until(lambda: "info started" in self.text() or self.process.poll() is not None, "the server starts")
@@ -123,6 +129,9 @@ class Toolbox:
              "-set_serial", str(serial), "-subj", "/CN=" + name, "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1",
              "-keyout", key, "-out", cert], check=True, capture_output=True, timeout=WAIT)
         return cert, key
+
+    def reports(self):
+        return "".join(s.reports() for s in self.servers)
 
     def tails(self):
         return "".join("\n-- %s\n%s" % (s.log_path, s.text()[-1500:]) for s in self.servers)

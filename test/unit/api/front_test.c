@@ -193,9 +193,7 @@ static void open_server(const char *dir)
 {
     static struct service *const services[] = { &toy };
     static const struct http_listener_options listener = { .address = { "127.0.0.1:0", 11 } };
-    const struct store_options options = {
-        .dir = dir, .durability = DURABILITY_FSYNC, .segment_bytes = 4 * MIB, .threads = true
-    };
+    const struct store_options options = { .dir = dir, .durability = DURABILITY_FSYNC, .segment_bytes = 4 * MIB };
     const struct http_server_options http_options = {
         .listeners = &listener, .listener_count = 1, .threads = THREADS, .handler = front_handler
     };
@@ -210,6 +208,7 @@ static void open_server(const char *dir)
     arena_init(&arena, 4 * MIB);
     assert_false(failed(owners_open(&options, services, 1, &arena, &store, &sentence)));
     clock_start(owners_latest_record_ms());
+    store_start(store);
     assert_false(failed(http_server_open(&http_options, &http, &sentence)));
     atomic_store(&credentials, credential_set_development());
     gateway = (struct gateway_options){ .credentials = &credentials, .clock_window_s = 900 };

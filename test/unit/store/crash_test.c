@@ -32,7 +32,7 @@ static void on_fatal(const char *sentence)
 static struct store_options options_of(void)
 {
     return (struct store_options){
-        .dir = "/data", .segment_bytes = 4 * MIB, .snapshot_bytes = 256 * KIB, .threads = false, .fatal = on_fatal
+        .dir = "/data", .segment_bytes = 4 * MIB, .snapshot_bytes = 256 * KIB, .fatal = on_fatal
     };
 }
 
