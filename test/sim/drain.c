@@ -77,11 +77,11 @@ static void print_name(void *context, const char *name)
 /* Empty queues need no old segments: what is left is the ones being written, spares, and what a cleaner leaves alone. */
 static void check_space(void)
 {
-    enum { STEPS = 64, SEGMENTS_LEFT = SPARES_MAX + 3 };
+    enum { STEPS_MAX = 10000, IDLE = 3, SEGMENTS_LEFT = SPARES_MAX + 3 };
     world_flush();
     store_snapshot_now(sim.store);
-    for (int i = 0; i < STEPS; i++) {
-        store_step(sim.store);
+    for (int i = 0, idle = 0; i < STEPS_MAX && idle < IDLE; i++) { /* what is dead is freed after the next flush */
+        idle = store_step(sim.store) ? 0 : idle + 1;
         world_flush();
     }
     sys->file.sync_dir("data"); /* until then what was removed takes room */
@@ -90,6 +90,13 @@ static void check_space(void)
         sys->file.list_dir("data", print_name, NULL);
     CHECK(INV_SPACE, used <= SEGMENTS_LEFT * 4ull * MIB, "every queue is empty, and the files hold %llu bytes",
         (unsigned long long)used);
+}
+
+static void count_expired(void)
+{
+    for (uint32_t i = 0; i < model.message_count; i++)
+        sim.figures.expired += model.messages[i].state == M_EXPIRED ||
+                               (model.messages[i].state == M_LIVE && !message_is_there(&model.messages[i], sim.now_ms));
 }
 
 void drain(void)
@@ -128,4 +135,5 @@ void drain(void)
     for (uint32_t i = 0; i < sim.plan.queue_count; i++)
         check_empty(i);
     check_space();
+    count_expired();
 }

@@ -108,6 +108,7 @@ static void open_with_accidents(void)
             faulty_disk_fail_sync((uint32_t)prng_below(&sim.random, 4));
         struct error e = try_open(&sentence);
         TRACE("a start that is hit: error %llu", e.code);
+        sim.figures.starts_hit++;
         CHECK(INV_START, !failed(e) || e.code == ERR_IO || (e.code == ERR_FULL && sim.is_full),
             "a start with a failing disk was refused with error %u: %.*s", e.code, SLICE_ARG(sentence));
         if (!failed(e))
@@ -122,7 +123,7 @@ void world_open(void)
     struct slice sentence;
     lsn_t logs[LOG_COUNT];
     sim.may_fail = false;
-    if (sim.figures.restarts++)
+    if (sim.figures.starts++)
         open_with_accidents();
     struct error e = try_open(&sentence);
     if (e.code == ERR_FULL && sim.is_full) { /* a start needs room for one small segment */
@@ -182,7 +183,7 @@ void world_abandon(enum faulty_crash kind)
 void world_crash(enum faulty_crash kind)
 {
     TRACE("crash, kind %llu", kind);
-    sim.figures.crashes++;
+    ++*(kind == CRASH_POWER ? &sim.figures.power_cuts : &sim.figures.kills);
     world_abandon(kind);
     world_open();
 }
@@ -221,6 +222,7 @@ void world_after_fatal(void)
 void world_stop_cleanly(void)
 {
     TRACE("clean stop");
+    sim.figures.stops++;
     sim.is_stopping = true;
     owners_end_waits();
     calls_take_inbox();
@@ -336,6 +338,7 @@ void world_compare(void)
     uint64_t at_ms = sim_server_ms() + prng_below(&sim.random, 3600 * 1000);
     bool is_full_replay = !sim.has_lost_segments && prng_one_in(&sim.random, 2);
     TRACE("compare with a replay, full %llu, at %llu", is_full_replay, at_ms);
+    sim.figures.comparisons++;
     world_flush_all();
     stop_hearing();
     digest_at(at_ms, live);
@@ -360,6 +363,7 @@ void world_compare(void)
         sys->file.list_dir(DATA_DIR, remove_snapshot, NULL);
         sys->file.sync_dir(DATA_DIR);
         must_open("full replay");
+        sim.figures.full_replays++;
         digest_at(at_ms, again);
         same_state(live, again, "the state after a full replay is another than the live one");
         abandon_quietly(CRASH_PROCESS);
@@ -428,7 +432,7 @@ static void flip_one(uint64_t at_ms, const uint8_t sound[32], bool is_sealed, ls
     if (faulty_disk_flip_bit(chosen.path, offset, bit)) {
         bool is_open = open_damaged(&sentence, &newest, &code);
         TRACE("bit %llu of byte %llu flipped: error %llu", bit, offset, code);
-        sim.figures.flips++;
+        ++*(is_open ? &sim.figures.flips_harmless : &sim.figures.flips_refused);
         if (is_open) {
             CHECK(INV_START, newest >= must_be_there,
                 "byte %llu of %s was damaged, and the start went on without record %llu", (unsigned long long)offset,
