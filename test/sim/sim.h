@@ -49,6 +49,7 @@ enum invariant {
     INV_MOVED,        /* dead letters: moved when due, found where they went, counted once */
     INV_REPEAT,       /* one seed, one history */
     INV_CRASHED,      /* the server under test aborted */
+    INV_MEMORY,       /* memory follows live data */
 };
 
 /* ---- one seed's plan: what this history is like (swarm testing: every seed leaves something out) ------------------------ */
@@ -186,6 +187,9 @@ struct values content_attributes(uint32_t content, struct arena *arena);
 struct model_message;
 void content_md5(uint32_t content, uint32_t size, char ret_hex[32], struct arena *arena);
 bool content_is(const struct model_message *m, const struct sqs_message *got, struct arena *arena);
+
+/* memory.c */
+size_t memory_held(void); /* bytes of this program's malloc */
 
 /* dump.c */
 char *dump_state(void); /* malloc'ed */

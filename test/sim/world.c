@@ -284,12 +284,16 @@ static void digest_at(uint64_t at_ms, uint8_t out[32])
     owners_digest(SQS_INDEX, out);
 }
 
-static void abandon_quietly(enum faulty_crash kind)
+/* Returns the bytes that the server held in memory. */
+static size_t abandon_quietly(enum faulty_crash kind)
 {
+    size_t held = memory_held();
     note_figures();
     owners_abandon();
+    held -= memory_held();
     sim.is_open = false;
     faulty_disk_crash(kind);
+    return held;
 }
 
 static void remove_snapshot(void *context, const char *name)
@@ -332,6 +336,24 @@ static void same_state(const uint8_t live[32], const uint8_t again[32], const ch
     sim_fail(INV_REPLAY, "%s", what);
 }
 
+/* A server that has run for long holds about as much as one that has just read the same state. */
+static void check_memory(size_t live, size_t again)
+{
+    enum { SLACK_BYTES = 16 * KIB };
+    CHECK(INV_MEMORY, live <= again + SLACK_BYTES, "the server holds %zu bytes; one that reads the same state %zu",
+        live, again);
+}
+
+void world_weigh(void)
+{
+    world_flush_all();
+    stop_hearing();
+    size_t live = abandon_quietly(CRASH_PROCESS);
+    must_open("to weigh it");
+    check_memory(live, abandon_quietly(CRASH_PROCESS));
+    world_open();
+}
+
 void world_compare(void)
 {
     uint8_t live[32], again[32];
@@ -344,12 +366,12 @@ void world_compare(void)
     digest_at(at_ms, live);
     free(before);
     before = dump_state();
-    abandon_quietly(CRASH_PROCESS);
+    size_t bytes = abandon_quietly(CRASH_PROCESS);
     must_open("replay");
     digest_at(at_ms, again);
     same_state(live, again, "the state after snapshot and replay is another than the live one");
+    check_memory(bytes, abandon_quietly(CRASH_PROCESS));
     if (prng_one_in(&sim.random, 2)) { /* the replayed state, in a snapshot, and back */
-        abandon_quietly(CRASH_PROCESS);
         must_open("before a stop");
         owners_close(true);
         sim.is_open = false;
@@ -357,8 +379,8 @@ void world_compare(void)
         must_open("after a stop");
         digest_at(at_ms, again);
         same_state(live, again, "the state from a snapshot of a replayed state is another");
+        abandon_quietly(CRASH_PROCESS);
     }
-    abandon_quietly(CRASH_PROCESS);
     if (is_full_replay && !sim.has_lost_segments) {
         sys->file.list_dir(DATA_DIR, remove_snapshot, NULL);
         sys->file.sync_dir(DATA_DIR);
