@@ -17,6 +17,7 @@
 #include "api/call.h"
 #include "api/owner.h"
 #include "service/sqs/sqs.h"
+#include "sim/figures.h"
 #include "support/prng.h"
 #include <stdio.h>
 
@@ -48,34 +49,10 @@ enum invariant {
     INV_MOVED,        /* dead letters: moved when due, found where they went, counted once */
     INV_REPEAT,       /* one seed, one history */
     INV_CRASHED,      /* the server under test aborted */
+    INV_MEMORY,       /* memory follows live data */
 };
 
 /* ---- one seed's plan: what this history is like (swarm testing: every seed leaves something out) ------------------------ */
-
-enum op_kind {
-    DO_SEND,
-    DO_SEND_BATCH,
-    DO_RECEIVE,
-    DO_DELETE,
-    DO_DELETE_BATCH,
-    DO_VISIBILITY,
-    DO_VISIBILITY_BATCH,
-    DO_PURGE,
-    DO_CREATE,
-    DO_DELETE_QUEUE,
-    DO_SET_ATTRIBUTES,
-    DO_GET_ATTRIBUTES,
-    DO_LIST,
-    DO_TAG,
-    DO_PERMISSION,
-    DO_GET_URL,
-    DO_LIST_SOURCES,
-    DO_REDRIVE_POLICY,
-    DO_START_TASK,
-    DO_CANCEL_TASK,
-    DO_LIST_TASKS,
-    DO_COUNT
-};
 
 struct plan {
     uint32_t queue_count;
@@ -92,10 +69,11 @@ struct plan {
 
 enum sim_call_state { SIM_FREE, SIM_AT_OWNER, SIM_PARKED, SIM_DECIDED, SIM_HELD, SIM_CANCELLED, SIM_UNDOING };
 
-struct sim_message {           /* one message of a request: what the client meant */
-    uint32_t index;            /* the model's: that it would become, or that it is about */
-    uint64_t born, generation; /* of the delivery it is about */
-    uint64_t argument;         /* delay, visibility */
+#define BORN_ELSEWHERE UINT64_MAX /* a handle of another queue, or a broken one */
+struct sim_message {              /* one message of a request: what the client meant */
+    uint32_t index;               /* the model's: that it would become, or that it is about */
+    uint64_t born, generation;    /* of the delivery it is about */
+    uint64_t argument;            /* delay, visibility */
 };
 struct sim_call {
     struct call call; /* first */
@@ -168,15 +146,12 @@ struct sim {
     bool is_full;           /* the disk has been given a bound */
     bool may_fail;          /* a fault is armed: errors of the disk are expected */
     bool has_lost_segments; /* a full replay is not possible any more */
-    struct {
-        uint64_t calls, received, crashes, restarts, snapshots, relocated, recycled, parked, undone, duplicates, flips,
-            full_errors, fatal, moved, cold;
-    } figures;
+    struct figures figures;
 };
 extern struct sim sim;
 
 void world_explain(uint32_t queue, uint64_t now_ms); /* prints model and server side by side */
-bool sim_run_seed(uint64_t seed, uint32_t steps);    /* world.c; false: it failed, and was reported */
+bool sim_run_seed(uint64_t seed, uint32_t steps);    /* sim.c; false: it failed, and was reported */
 uint64_t sim_server_ms(void);                        /* clock_ms, remembered as the highest */
 /* A slot for a new call with its input shape cleared in call.in; NULL: all are taken. */
 struct sim_call *call_begin(enum op_kind kind, enum sqs_op op, uint32_t queue);
@@ -209,7 +184,12 @@ struct held *held_new(void);
 /* content.c */
 struct slice body_text(uint32_t content, uint32_t size, struct arena *arena);
 struct values content_attributes(uint32_t content, struct arena *arena);
-bool content_is(uint32_t content, uint32_t size, const struct sqs_message *got, struct arena *arena);
+struct model_message;
+void content_md5(uint32_t content, uint32_t size, char ret_hex[32], struct arena *arena);
+bool content_is(const struct model_message *m, const struct sqs_message *got, struct arena *arena);
+
+/* memory.c */
+size_t memory_held(void); /* bytes of this program's malloc */
 
 /* dump.c */
 char *dump_state(void); /* malloc'ed */
@@ -226,6 +206,9 @@ void trace_clear(void);
 void trace_print(FILE *out);
 extern bool trace_is_loud; /* every event to stdout at once */
 
+/* Signals that mean the end of the server, and seconds of processor time that a seed may take, become failed seeds. */
+void sim_watch(uint32_t seconds);
+void sim_report(enum invariant number, const char *sentence);
 /* Ends the seed: prints seed, step, invariant, sentence and the last events. */
 _Noreturn void sim_fail(enum invariant number, const char *format, ...) PRINTF_LIKE(2, 3);
 #define CHECK(number, condition, ...)                                                                                  \
