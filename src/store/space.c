@@ -27,12 +27,13 @@ static void check_directory(struct store *s)
         store_die(s, "finding the data directory again (was it removed?)", e);
 }
 
-static void check_disk(struct store *s)
+/* While there is work that may make room, refusals end here and do not begin. */
+static void check_disk(struct store *s, bool is_at_work)
 {
     uint64_t now = sys->clock.monotonic_us(), free_bytes, total;
     if (s->space_checked_us && now < s->space_checked_us + SPACE_CHECK_US)
         return;
-    s->space_checked_us = now;
+    s->space_checked_us = is_at_work ? 0 : now;
     check_directory(s);
     if (failed(sys->file.free_bytes(s->dir, &free_bytes, &total)))
         return;
@@ -44,6 +45,10 @@ static void check_disk(struct store *s)
     room += s->next ? s->next->file_bytes : 0;
     pthread_mutex_unlock(&s->lock);
     bool refuse_sends = have < RESERVE_SENDS_SEGMENTS * s->span, refuse_all = have + room < RESERVE_ALL_BYTES;
+    if (is_at_work) {
+        refuse_sends &= atomic_load(&s->refuses_sends);
+        refuse_all &= atomic_load(&s->refuses_all);
+    }
     if (refuse_sends != atomic_load(&s->refuses_sends))
         log_event(refuse_sends ? LOG_ERROR : LOG_INFO, refuse_sends ? "disk_full" : "disk_has_room", "free_bytes=%llu",
             (unsigned long long)free_bytes);
@@ -256,9 +261,10 @@ static bool wants_snapshot(struct store *s)
 /* What is dead is freed before the disk is judged: nothing is refused for want of room that only has to be taken. */
 bool space_step(struct store *s)
 {
-    if (prepare_next(s) || free_one(s))
+    bool did = prepare_next(s) || free_one(s);
+    check_disk(s, did);
+    if (did)
         return true;
-    check_disk(s);
     if (wants_snapshot(s)) {
         bool is_taken = !failed(snapshot_take(s));
         s->snapshot_failed_us = is_taken ? 0 : sys->clock.monotonic_us();
