@@ -64,10 +64,10 @@ arm64:                ## cross-build for arm64, unit tests under qemu
 
 bench: deps-test build ## measure, write doc/benchmarks.md
 	@python3 bench/run.py --millrace $(binary) --out bench/results.json --doc doc/benchmarks.md
-bench-full: deps-test build
+bench-full: deps-test build ## the same for longer and with more load
 	@python3 bench/run.py --full --millrace $(binary) --out bench/results.json --doc doc/benchmarks.md
 
-clean:
+clean:                ## remove build/
 	rm -rf build
 help:                 ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
