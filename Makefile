@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 binary := build/release/millrace
 run_tests := JOBS=$(JOBS) tools/test.sh
 
-.PHONY: sim-nightly run build install deps deps-test test check unit clang asan tsan tidy sim mutants crash power-loss disk hostile clients quick-clients fuzz arm64 \
+.PHONY: sim-nightly run build install deps deps-test test check unit clang asan tsan valgrind tidy sim mutants crash power-loss disk hostile clients quick-clients fuzz arm64 \
 	bench bench-full clean help
 
 run: build            ## install what is missing, build, start on loopback
@@ -32,10 +32,13 @@ unit: deps-test       ## unit tests, optimised
 	@$(run_tests) build_and_unit
 clang: deps-test      ## the other compiler, warnings are errors
 	@$(run_tests) clang
-asan: deps-test       ## unit tests with the address and undefined behaviour sanitizers
+asan: deps-test       ## units and the whole program with the address and undefined behaviour sanitizers
 	@$(run_tests) asan
-tsan: deps-test       ## unit tests with the thread sanitizer
+tsan: deps-test       ## what has threads, and the whole program, with the thread sanitizer
 	@$(run_tests) tsan
+valgrind:             ## unit tests and the whole program under memcheck
+	@tools/deps.sh valgrind
+	@$(run_tests) valgrind
 tidy: deps-test       ## clang-tidy over src/
 	@$(run_tests) tidy
 sim: deps-test        ## the simulator: make sim [SEED=n] [SEEDS=n] [STEPS=n]

@@ -69,6 +69,8 @@ struct server {
     struct credential_home *credential_home; /* NULL: the development set */
     struct credential_set *_Atomic credentials;
     struct gateway_options gateway;
+    pthread_t watcher; /* for the second signal, until all is closed */
+    bool has_watcher;
 };
 
 static int refuse(int code, struct slice sentence)
@@ -370,9 +372,7 @@ static void drain(struct server *s, sigset_t *signals)
 {
     notify_systemd("STOPPING=1");
     log_event(LOG_INFO, "stopping", "reason=signal");
-    pthread_t watcher;
-    if (watch_for_end(&watcher, signals, end_at_once))
-        pthread_detach(watcher);
+    s->has_watcher = watch_for_end(&s->watcher, signals, end_at_once);
     http_server_drain(s->http);
     uint64_t give_up = sys->clock.monotonic_us() + DRAIN_MS_MAX * 1000ull;
     while (!http_server_is_drained(s->http) && sys->clock.monotonic_us() < give_up) {
@@ -433,6 +433,10 @@ static void close_all(struct server *s)
     http_server_free(s->http);
     credential_home_free(s->credential_home);
     arena_deinit(&s->arena);
+    if (s->has_watcher) {
+        pthread_cancel(s->watcher);
+        pthread_join(s->watcher, NULL);
+    }
 }
 
 int server_run(const struct config *config)

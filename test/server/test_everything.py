@@ -3,7 +3,9 @@ its figures, moves messages between logs, copies itself and is killed. Sanitizer
 build nothing may be lost and nothing may fail."""
 
 import collections
+import glob
 import itertools
+import os
 import random
 import signal
 import threading
@@ -27,8 +29,8 @@ def arn(queue):
 class Storm:
     """Works repeated on a thread and a connection each until the end; what went wrong is kept."""
 
-    def __init__(self, plain, tls):
-        self.ports = {"plain": plain, "tls": tls}
+    def __init__(self, server, tls):
+        self.directory, self.ports = server.directory, {"plain": server.port, "tls": tls}
         self.ended, self.failures, self.threads = threading.Event(), [], []
         self.lock, self.counts = threading.Lock(), collections.Counter()
 
@@ -112,6 +114,18 @@ def kept_queue(storm, c, chance):
     delete(storm, c, "churn", receive(c, "churn"))
 
 
+def old_messages(storm, c, chance):
+    """Read from files long after they left the ring, and from disk where their pages can be taken from the kernel."""
+    for path in glob.glob(os.path.join(storm.directory, "journal-*")):
+        try:
+            fd = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(fd)
+    storm.count("old", len(receive(c, "old", VisibilityTimeout=0)))
+
+
 def dead_letters(storm, c, chance):
     queue = "poor-%d" % chance.randrange(PAIRS)
     send(storm, c, queue, 5, 300)
@@ -173,11 +187,13 @@ def figures(storm, c, chance):
 
 def make_queues(c):
     c.call("CreateQueue", {"QueueName": "shared.fifo", "Attributes": {"FifoQueue": "true"}})
-    for name in ("shared", "kept", "churn", "quiet", *("dead-%d" % i for i in range(PAIRS))):
+    for name in ("shared", "kept", "old", "churn", "quiet", *("dead-%d" % i for i in range(PAIRS))):
         c.call("CreateQueue", {"QueueName": name})
     for i in range(PAIRS):
         policy = '{"deadLetterTargetArn":"%s","maxReceiveCount":"1"}' % arn("dead-%d" % i)
         c.call("CreateQueue", {"QueueName": "poor-%d" % i, "Attributes": {"RedrivePolicy": policy}})
+    for i in range(20):
+        c.call("SendMessage", {"QueueUrl": "old", "MessageBody": "old %d" % i})
 
 
 def kept(c):
@@ -200,7 +216,7 @@ def rage(t, s, storm, wanted, backup=None):
     for work in (shared_queue, shared_fifo, kept_queue, dead_letters, long_polls):
         storm.start(work)
         storm.start(work, "tls")
-    for work in (move_tasks, names_and_attributes, clients_who_leave, figures):
+    for work in (old_messages, move_tasks, names_and_attributes, clients_who_leave, figures):
         storm.start(work)
     try:
         deadline = time.monotonic() + SECONDS_MAX
@@ -219,7 +235,7 @@ def rage(t, s, storm, wanted, backup=None):
 def test_everything_at_once(t):
     tls = free_port()
     s = start(t, tls)
-    first = Storm(s.port, tls)
+    first = Storm(s, tls)
     make_queues(first.client())
     rage(t, s, first, {"snapshots_total": 3, "log_segments_recycled_total": 2, "log_relocated_bytes_total": 1, "dead": 20, "moved": 20,
                        "left": 5, "deleted": 100}, backup=t.path("copy"))
@@ -227,7 +243,7 @@ def test_everything_at_once(t):
     s.send(signal.SIGKILL)  # so that the next start has work of all kinds to do
     s.wait()
     s = start(t, tls)
-    second = Storm(s.port, tls)
+    second = Storm(s, tls)
     rage(t, s, second, {"snapshots_total": 1, "dead": 5, "moved": 5, "left": 1, "deleted": 100})
     assert kept(second.client()) == first.counts["kept"] + second.counts["kept"], (first.counts, second.counts)
     s.stop()

@@ -2,13 +2,13 @@
 
 import os
 import pathlib
-import re
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
 
+from process import sanitizer_report
 from wire import Client, free_port, trusting
 
 WAIT = 30.0  # seconds until something that must happen counts as not happening; nothing is measured with it
@@ -44,11 +44,6 @@ class Server:
 
     def text(self):
         return pathlib.Path(self.log_path).read_text("utf-8", "replace")
-
-    def reports(self):
-        """What a sanitizer had to say, from its first line on; also of a server that was killed before its exit code could tell."""
-        found = re.search(r"^.*(Sanitizer: |runtime error: )", self.text(), re.M)
-        return self.text()[found.start():][:6000] if found else ""
 
     def ready(self):
         until(lambda: "info started" in self.text() or self.process.poll() is not None, "the server starts")
@@ -136,7 +131,7 @@ class Toolbox:
         return cert, key
 
     def reports(self):
-        return "".join(s.reports() for s in self.servers)
+        return "".join(sanitizer_report(s.text()) for s in self.servers)
 
     def tails(self):
         return "".join("\n-- %s\n%s" % (s.log_path, s.text()[-1500:]) for s in self.servers)

@@ -1,4 +1,6 @@
-"""process.py: what tests look at in a server's process."""
+"""process.py: what tests look at in a server's process, and what a sanitizer says at its end."""
+
+import re
 
 
 def resident_bytes(pid):
@@ -7,6 +9,13 @@ def resident_bytes(pid):
 
 
 def is_sanitized(pid):
-    """Sanitizers need memory of their own and keep what was freed: then bounds on memory say nothing."""
+    """Sanitizers and valgrind need memory of their own and keep what was freed: then bounds on memory say nothing."""
     with open("/proc/%d/maps" % pid) as f:
-        return any("libasan" in line or "libtsan" in line for line in f)
+        return any(name in line for line in f for name in ("libasan", "libtsan", "vgpreload"))
+
+
+def sanitizer_report(log_text):
+    """The first report in a server's output, from its first line on; "" if there is none. It is there also when the server
+    was killed before its exit code could tell."""
+    found = re.search(r"^(==\d+==|.*(Sanitizer: |runtime error: ))", log_text, re.M)  # valgrind, asan, tsan, ubsan
+    return log_text[found.start():][:6000] if found else ""
