@@ -43,7 +43,8 @@ static void check_disk(struct store *s)
     uint64_t room = s->current->number * s->span + s->current->file_bytes - atomic_load(&s->end);
     room += s->next ? s->next->file_bytes : 0;
     pthread_mutex_unlock(&s->lock);
-    bool refuse_sends = have < RESERVE_SENDS_SEGMENTS * s->span, refuse_all = have + room < RESERVE_ALL_BYTES;
+    bool refuse_sends = have < RESERVE_SENDS_SEGMENTS * s->span && !MUTANT(no_reserve),
+         refuse_all = have + room < RESERVE_ALL_BYTES;
     if (refuse_sends != atomic_load(&s->refuses_sends))
         log_event(refuse_sends ? LOG_ERROR : LOG_INFO, refuse_sends ? "disk_full" : "disk_has_room", "free_bytes=%llu",
             (unsigned long long)free_bytes);
@@ -138,7 +139,7 @@ static void release_segment(struct store *s, struct segment *g)
 
 static bool free_one(struct store *s)
 {
-    if (atomic_load(&s->backups) > 0 || !s->snapshot_number)
+    if (atomic_load(&s->backups) > 0 || !s->snapshot_number || MUTANT(nothing_freed))
         return false;
     uint64_t last = MUTANT(trim_above_snapshot) ? s->current->number : s->snapshot_from / s->span;
     for (uint64_t n = atomic_load(&s->first_segment); n < last; n++) {
