@@ -338,9 +338,8 @@ static int64_t available_now(void)
 /* So many slow syncs that fronts do not sync themselves any more. */
 static void make_disk_slow(void)
 {
-    for (int i = 0; i < 12; i++)
+    while (store_is_quick(store))
         do_once("Action=Put", "PutResponse");
-    UNTIL(!store_is_quick(store));
     while (available_now() > 0)
         do_once("Action=Take", "taken");
 }
