@@ -45,7 +45,7 @@ sim: deps-test        ## the simulator: make sim [SEED=n] [SEEDS=n] [STEPS=n]
 	@$(run_tests) build_and_sim
 sim-nightly: deps-test build ## ten thousand seeds of ten thousand steps: about half an hour
 	@$(run_tests) sim_nightly
-mutants: deps-test    ## each guarantee is taken away once; the simulator must notice
+mutants: deps-test    ## each guarantee is taken away once; the tests must notice; writes the table of doc/testing.md
 	@$(run_tests) mutants
 hostile: deps-test build ## hostile clients against the program
 	@$(run_tests) hostile

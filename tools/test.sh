@@ -77,10 +77,12 @@ run_tidy() { # checks besides those of .clang-tidy
 
 run_sim() { # preset seeds steps; a simulated crash leaves in mid-step: what it held then is no leak
     export ASAN_OPTIONS=detect_leaks=0
+    local insist=--must-happen
+    [ -z "${SEEDS:-}${STEPS:-}" ] || insist=
     if [ -n "${SEED:-}" ]; then
         "build/$1/sim" --seed "$SEED" --steps "${STEPS:-10000}" --verbose
     else
-        "build/$1/sim" --seeds "${SEEDS:-$2}" --steps "${STEPS:-$3}"
+        "build/$1/sim" --seeds "${SEEDS:-$2}" --steps "${STEPS:-$3}" --jobs "$jobs" $insist
     fi
 }
 
@@ -121,11 +123,12 @@ tidy_quick() { section "clang-tidy" run_tidy '-clang-analyzer-*'; }
 build() { section "build (gcc, release)" build_preset release; }
 unit() { section "unit tests" run_ctest release; }
 clang() { section "build (clang)" build_preset clang; }
-sim() { section_if build/release/sim "simulator" run_sim release 300 2000; }
+sim() { section_if build/release/sim "simulator" run_sim release 5000 2000; }
 sim_nightly() { section "simulator (nightly)" run_sim release 10000 10000; }
 mutants() { # [name...]: each guarantee is taken away once, and the simulator must notice
-    section "build (mutants)" build_preset mutants sim
-    section "mutants" test/sim/mutants.sh "$@"
+    # shellcheck disable=SC2046
+    section "build (mutants)" build_preset mutants $(python3 test/mutants.py --programs)
+    section "mutants" python3 test/mutants.py --jobs "$jobs" --doc doc/testing.md "$@"
 }
 model() { section "rows against the service model" python3 test/clients/run.py --millrace "$millrace" --only model; }
 golden() { section "golden data directories" python3 test/golden/run.py --millrace "$millrace"; }

@@ -61,7 +61,7 @@ bool segment_header_is_sound(const struct segment_header *h)
 
 bool segment_header_voids(const struct segment_header *h, uint64_t number)
 {
-    bool is_of_a_start = h->file_bytes < h->span;
+    bool is_of_a_start = h->file_bytes == SEGMENT_FIRST_BYTES;
     return is_of_a_start && number < h->number && (h->sealed_segment == NO_POSITION || h->sealed_segment < number);
 }
 

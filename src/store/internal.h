@@ -206,7 +206,7 @@ static inline size_t record_bytes(size_t payload)
 }
 void segment_header_seal(struct segment_header *h);
 bool segment_header_is_sound(const struct segment_header *h);
-/* Is it of a start (their segments are small) that found nothing in segment `number`, nor between that and its own? */
+/* Is it of a start (only their segments have SEGMENT_FIRST_BYTES) that found nothing in segment `number`, nor between that and its own? */
 bool segment_header_voids(const struct segment_header *h, uint64_t number);
 /* A frame's payload, record by record; false at its end or at damage (*ret_bad). Views of `payload`. */
 bool frame_next_record(struct slice payload, uint64_t position, size_t *at, struct record *ret_record, bool *ret_bad);

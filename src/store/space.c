@@ -44,7 +44,8 @@ static void check_disk(struct store *s, bool is_at_work)
     uint64_t room = s->current->number * s->span + s->current->file_bytes - atomic_load(&s->end);
     room += s->next ? s->next->file_bytes : 0;
     pthread_mutex_unlock(&s->lock);
-    bool refuse_sends = have < RESERVE_SENDS_SEGMENTS * s->span, refuse_all = have + room < RESERVE_ALL_BYTES;
+    bool refuse_sends = have < RESERVE_SENDS_SEGMENTS * s->span && !MUTANT(no_reserve);
+    bool refuse_all = have + room < RESERVE_ALL_BYTES;
     if (is_at_work) {
         refuse_sends &= atomic_load(&s->refuses_sends);
         refuse_all &= atomic_load(&s->refuses_all);
@@ -143,7 +144,7 @@ static void release_segment(struct store *s, struct segment *g)
 
 static bool free_one(struct store *s)
 {
-    if (atomic_load(&s->backups) > 0 || !s->snapshot_number)
+    if (atomic_load(&s->backups) > 0 || !s->snapshot_number || MUTANT(nothing_freed))
         return false;
     uint64_t last = MUTANT(trim_above_snapshot) ? s->current->number : s->snapshot_from / s->span;
     for (uint64_t n = atomic_load(&s->first_segment); n < last; n++) {

@@ -44,14 +44,6 @@ static bool drain_queue(uint32_t queue)
     }
 }
 
-static uint64_t in_transit(void)
-{
-    uint64_t count = 0;
-    for (uint32_t i = 0; i < model.message_count; i++)
-        count += model_is_away(&model.messages[i]);
-    return count;
-}
-
 static void check_empty(uint32_t queue)
 {
     if (!model.queues[queue].exists)
@@ -139,7 +131,7 @@ void drain(void)
             uint64_t ms = model_next_ms(&model.queues[i], sim_server_ms());
             next_ms = ms < next_ms ? ms : next_ms;
         }
-        if (next_ms == UINT64_MAX && in_transit() && round < TRANSIT_ROUNDS) {
+        if (next_ms == UINT64_MAX && moves_in_transit() && round < TRANSIT_ROUNDS) {
             world_flush_all();
             world_sleep_us(1000 * 1000); /* what failed is tried again every second */
             continue;
@@ -149,7 +141,8 @@ void drain(void)
         uint64_t now_ms = sim_server_ms();
         world_sleep_us(next_ms > now_ms ? (next_ms - now_ms) * 1000 : 1000);
     }
-    CHECK(INV_MOVED, in_transit() == 0, "%llu messages are on their way for ever", (unsigned long long)in_transit());
+    CHECK(INV_MOVED, moves_in_transit() == 0, "%llu messages are on their way for ever",
+        (unsigned long long)moves_in_transit());
     count_expired();
     check_rest();
     world_weigh();

@@ -120,6 +120,14 @@ bool model_is_away(const struct model_message *m)
     return m->state == M_TRANSIT || m->state == M_ARRIVED || m->state == M_REFUSED;
 }
 
+uint64_t moves_in_transit(void)
+{
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < model.message_count; i++)
+        count += model_is_away(&model.messages[i]);
+    return count;
+}
+
 bool model_is_due(const struct model_message *m)
 {
     const struct model_queue *q = &model.queues[m->queue];

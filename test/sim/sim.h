@@ -172,6 +172,7 @@ struct error moves_apply(void *state, const struct record *r); /* in the place o
 void moves_take(const struct event *e);
 void moves_call_ended(uint16_t log); /* what was appended until here came from a call */
 uint32_t moves_since_last_call(uint16_t log);
+uint64_t moves_in_transit(void); /* messages that left a queue and are not settled */
 
 /* ops.c */
 void ops_start_random(void);

@@ -316,6 +316,28 @@ static void test_failed_sync_then_interrupted_starts(void **state)
     }
 }
 
+/* Segments grow from start to start: one that is smaller than the span goes on where the one before it was full, and is no
+ * word about what came before. */
+static void test_growing_segments(void **state)
+{
+    (void)state;
+    enum { BODIES = 30, BODY_BYTES = 100000 }; /* past the first segment of a start */
+    struct store_options options = options_of();
+    options.segment_bytes = 64 * MIB;
+    begin(1);
+    for (int life = 0; life < 3; life++) {
+        toy_must_open(&t, &options);
+        toy_judge(&t);
+        assert_int_equal(t.count, life * BODIES);
+        for (int i = 0; i < BODIES; i++)
+            assert_int_equal(toy_put(&t, 1, 1, BODY_BYTES).code, 0);
+        toy_flush(&t);
+        store_abandon(t.store);
+        faulty_disk_crash(CRASH_PROCESS);
+    }
+    end();
+}
+
 static void test_births_that_end_early(void **state)
 {
     (void)state;
@@ -385,6 +407,7 @@ int main(void)
         cmocka_unit_test_teardown(test_failed_syncs, tell_seed),
         cmocka_unit_test_teardown(test_interrupted_starts, tell_seed),
         cmocka_unit_test_teardown(test_failed_sync_then_interrupted_starts, tell_seed),
+        cmocka_unit_test_teardown(test_growing_segments, tell_seed),
         cmocka_unit_test_teardown(test_births_that_end_early, tell_seed),
         cmocka_unit_test_teardown(test_epochs_never_repeat, tell_seed),
     };
