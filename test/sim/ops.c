@@ -431,8 +431,12 @@ void ops_purge(uint32_t queue)
 
 static void do_purge(uint32_t queue)
 {
-    if (one_in(4) || is_in_transit(queue, true))
+    bool has_left = is_in_transit(queue, true);
+    if (one_in(4) || has_left)
         ops_purge(queue);
+    for (uint32_t i = 0; i < sim.plan.queue_count && has_left; i++) /* what is refused there now belongs to nobody */
+        if (is_in_transit(i, false) && one_in(3))
+            do_delete_queue(i);
 }
 
 static void do_set_attributes(uint32_t queue)

@@ -175,10 +175,10 @@ void world_abandon(enum faulty_crash kind)
     note_figures();
     sim.is_working = false;
     model_durable(store_durable(sim.store));
+    calls_forget(); /* while the owners can still tell which queue a record is about */
     owners_abandon();
     sim.is_open = false;
     faulty_disk_crash(kind);
-    calls_forget();
 }
 
 void world_crash(enum faulty_crash kind)

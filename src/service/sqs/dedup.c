@@ -63,8 +63,7 @@ static void chunk_add(struct dedup *d, uint64_t seq, uint64_t time_ms)
 void dedup_clear(struct dedup *d)
 {
     for (uint32_t i = 0; i < d->chunk_count; i++)
-        if (!MUTANT(dedup_kept))
-            chunk_unref(d->chunks[d->chunk_first + i]);
+        chunk_unref(d->chunks[d->chunk_first + i]);
     memory_free(d->chunks);
     memory_free(d->table);
     memset(d, 0, sizeof(*d));
