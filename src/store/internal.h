@@ -35,6 +35,7 @@ enum {
     FORMAT_TEXT_BYTES = 192,
     QUICK_US = 300,
     READERS = 2,
+    SLOW_WRITE_BYTES = 1 * MIB, /* what the background writes between two syncs of its own */
 };
 
 #define FRAME_MAGIC 0x4d4c5246u /* "FRLM" */
@@ -233,7 +234,6 @@ struct error segment_make(
 uint64_t segment_next_bytes(const struct store *s); /* (L) */
 struct error spare_make(struct store *s, uint64_t bytes);
 void spare_add(struct store *s, struct sys_file *f, uint64_t id, uint64_t bytes);
-struct error fill_zero(struct sys_file *f, uint64_t from, uint64_t to);
 
 /* recover.c */
 struct error recover(struct store *s, struct arena *arena, struct slice *ret_sentence);
