@@ -132,7 +132,7 @@ mutants() { # [name...]: each guarantee is taken away once, and the simulator mu
 }
 model() { section "rows against the service model" python3 test/clients/run.py --millrace "$millrace" --only model; }
 golden() { section "golden data directories" python3 test/golden/run.py --millrace "$millrace"; }
-hostile() { section "hostile HTTP" $launcher python3 test/hostile/run.py --millrace "$millrace"; }
+hostile() { section "hostile HTTP" $launcher python3 test/hostile/run.py --millrace "$millrace" "$@"; }
 server() { section_if test/server/run.py "server" python3 test/server/run.py --millrace "$millrace"; }
 crash() { section "kill -9 under load" python3 test/crash/run.py --millrace "$millrace" --kills "${KILLS:-100}"; }
 power_loss() { section "power cuts under load" python3 test/crash/run.py --millrace "$millrace" --kills "${KILLS:-50}" --power-loss; }
@@ -149,7 +149,7 @@ asan() {
     section "build" build_preset asan
     section "unit tests" run_ctest asan
     server
-    hostile
+    hostile --unbounded
 }
 
 # Some kernels place programs where the thread sanitizer of gcc 12 cannot be: a fixed layout helps, where it may be had.
@@ -159,7 +159,7 @@ tsan() {
     section "build" build_tsan
     section "unit tests" run_ctest tsan -R '^unit_' "${tsan_skips[@]}"
     everything
-    hostile
+    hostile --unbounded
 }
 
 valgrind() {
@@ -170,7 +170,7 @@ valgrind() {
     chmod +x "$millrace"
     section "unit tests" run_valgrind_unit
     everything
-    hostile
+    hostile --unbounded
 }
 
 arm64() {
