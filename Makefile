@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 binary := build/release/millrace
 run_tests := JOBS=$(JOBS) tools/test.sh
 
-.PHONY: sim-nightly run build install deps deps-test test check unit clang asan tsan tidy sim mutants crash power-loss disk hostile clients quick-clients fuzz arm64 \
+.PHONY: sim-nightly run build install deps deps-test test check unit clang asan tsan valgrind tidy sim mutants crash power-loss disk hostile clients quick-clients fuzz arm64 \
 	bench bench-full clean help
 
 run: build            ## install what is missing, build, start on loopback
@@ -32,17 +32,20 @@ unit: deps-test       ## unit tests, optimised
 	@$(run_tests) build_and_unit
 clang: deps-test      ## the other compiler, warnings are errors
 	@$(run_tests) clang
-asan: deps-test       ## unit tests with the address and undefined behaviour sanitizers
+asan: deps-test       ## units and the whole program with the address and undefined behaviour sanitizers
 	@$(run_tests) asan
-tsan: deps-test       ## unit tests with the thread sanitizer
+tsan: deps-test       ## what has threads, and the whole program, with the thread sanitizer
 	@$(run_tests) tsan
+valgrind:             ## unit tests and the whole program under memcheck
+	@tools/deps.sh valgrind
+	@$(run_tests) valgrind
 tidy: deps-test       ## clang-tidy over src/
 	@$(run_tests) tidy
 sim: deps-test        ## the simulator: make sim [SEED=n] [SEEDS=n] [STEPS=n]
 	@$(run_tests) build_and_sim
 sim-nightly: deps-test build ## ten thousand seeds of ten thousand steps: about half an hour
 	@$(run_tests) sim_nightly
-mutants: deps-test    ## each guarantee is taken away once; the simulator must notice
+mutants: deps-test    ## each guarantee is taken away once; the tests must notice; writes the table of doc/testing.md
 	@$(run_tests) mutants
 hostile: deps-test build ## hostile clients against the program
 	@$(run_tests) hostile
@@ -64,10 +67,10 @@ arm64:                ## cross-build for arm64, unit tests under qemu
 
 bench: deps-test build ## measure, write doc/benchmarks.md
 	@python3 bench/run.py --millrace $(binary) --out bench/results.json --doc doc/benchmarks.md
-bench-full: deps-test build
+bench-full: deps-test build ## the same for longer and with more load
 	@python3 bench/run.py --full --millrace $(binary) --out bench/results.json --doc doc/benchmarks.md
 
-clean:
+clean:                ## remove build/
 	rm -rf build
 help:                 ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile

@@ -54,6 +54,11 @@ def debian_root(directory, packages):
     return root
 
 
+def with_libraries(root):
+    """The environment in which unpacked programs find what was unpacked with them."""
+    return {**os.environ, "LD_LIBRARY_PATH": ":".join(glob.glob(os.path.join(root, "usr", "lib", "*-linux-gnu")))}
+
+
 class Peer:
     """One peer: install() and start() once, then cells."""
 
@@ -172,21 +177,22 @@ class Redis(Peer):
 
     def prepare(self):
         names = ("redis-server", "redis-benchmark", "redis-cli")
-        self.programs = {name: shutil.which(name) for name in names}
+        self.programs, self.options = {name: shutil.which(name) for name in names}, {}
         if not all(self.programs.values()):
             root = debian_root(self.home, ["redis-server", "redis-tools"])
             self.programs = {name: os.path.join(root, "usr/bin", name) for name in names}
+            self.options = {"env": with_libraries(root)}
         process = self.launch([self.programs["redis-server"], "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.data,
-                               "--appendonly", "yes", "--appendfsync", "always", "--save", "", "--daemonize", "no"])
+                               "--appendonly", "yes", "--appendfsync", "always", "--save", "", "--daemonize", "no"], **self.options)
         rigs.wait_for(process, lambda: rigs.is_open(self.port), pause_s=0.05)
         self.rate = self.benchmark(5000)
 
     def benchmark(self, count):
         key = f"s{time.monotonic_ns()}"
         output = run([self.programs["redis-benchmark"], "-h", "127.0.0.1", "-p", str(self.port), "-c", str(self.rig.connections),
-                      "-n", str(count), "--csv", "XADD", key, "*", "b", "x" * BODY_SIZE], 120)
-        stored = int(run([self.programs["redis-cli"], "-p", str(self.port), "XLEN", key], 30))
-        run([self.programs["redis-cli"], "-p", str(self.port), "DEL", key], 30)
+                      "-n", str(count), "--csv", "XADD", key, "*", "b", "x" * BODY_SIZE], 120, **self.options)
+        stored = int(run([self.programs["redis-cli"], "-p", str(self.port), "XLEN", key], 30, **self.options))
+        run([self.programs["redis-cli"], "-p", str(self.port), "DEL", key], 30, **self.options)
         if stored < count:
             raise NotMeasured(f"redis: {count} entries acknowledged, {stored} stored")
         for line in output.splitlines():

@@ -1,18 +1,20 @@
 #!/usr/bin/env bash
 # Installs from Debian's packages what a fresh Debian 12 lacks; does nothing when all is there.
 #   deps.sh build   compiler and libraries        deps.sh test    what the tests need beside them
-#   deps.sh arm64   what cross-building and running for arm64 needs beside them
+#   deps.sh valgrind                              deps.sh arm64   what cross-building and running for arm64 needs
 set -euo pipefail
 
 build=(gcc cmake ninja-build make pkg-config libssl-dev libc6-dev)
 tests=("${build[@]}" libcmocka-dev clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 python3 python3-venv openssl curl faketime)
+valgrind=("${tests[@]}" valgrind)
 arm64=("${build[@]}" gcc-aarch64-linux-gnu libc6-dev:arm64 libssl-dev:arm64 libcmocka-dev:arm64 qemu-user-static)
 
 case "${1:-build}" in
 build) wanted=("${build[@]}") ;;
 test) wanted=("${tests[@]}") ;;
+valgrind) wanted=("${valgrind[@]}") ;;
 arm64) wanted=("${arm64[@]}") ;;
-*) echo "deps.sh: expected build, test or arm64" >&2; exit 64 ;;
+*) echo "deps.sh: expected build, test, valgrind or arm64" >&2; exit 64 ;;
 esac
 
 missing=()

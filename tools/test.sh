@@ -4,18 +4,21 @@
 #
 #   JOBS=n          processes at a time (default: the cores)
 #   SEED=n, SEEDS=n, STEPS=n   what the simulator runs       KILLS=n   how often `crash` kills
+#   MILLRACE=build/asan/millrace   another build for the sections that start the program
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec </dev/null
 jobs=${JOBS:-$(nproc)}
-millrace=build/release/millrace
+millrace=${MILLRACE:-build/release/millrace}
+kind=     # of build, after a section's title
+launcher= # before a command, if it needs one
 passed=0
 skipped=0
 
 # ---- running sections -------------------------------------------------------------------------------------------------
 
 section() { # title command...
-    local title=$1 began=$SECONDS status=0
+    local title=$1$kind began=$SECONDS status=0
     shift
     printf '\n== %s\n' "$title"
     set +e
@@ -55,7 +58,7 @@ build_preset() { # preset [targets...]
 
 run_ctest() { # preset [ctest options...]: quiet while all is well, everything about what failed
     local log=build/$1/ctest.log
-    ${launcher:-} ctest --test-dir "build/$1" --output-on-failure --no-tests=error -j "$jobs" "${@:2}" >"$log" 2>&1 || {
+    $launcher ctest --test-dir "build/$1" --output-on-failure --no-tests=error -j "$jobs" "${@:2}" >"$log" 2>&1 || {
         grep -vE '^ *Start +[0-9]+:|^ *[0-9]+/[0-9]+ Test +#[0-9]+:.* Passed ' "$log"
         return 1
     }
@@ -74,10 +77,12 @@ run_tidy() { # checks besides those of .clang-tidy
 
 run_sim() { # preset seeds steps; a simulated crash leaves in mid-step: what it held then is no leak
     export ASAN_OPTIONS=detect_leaks=0
+    local insist=--must-happen
+    [ -z "${SEEDS:-}${STEPS:-}" ] || insist=
     if [ -n "${SEED:-}" ]; then
         "build/$1/sim" --seed "$SEED" --steps "${STEPS:-10000}" --verbose
     else
-        "build/$1/sim" --seeds "${SEEDS:-$2}" --steps "${STEPS:-$3}"
+        "build/$1/sim" --seeds "${SEEDS:-$2}" --steps "${STEPS:-$3}" --jobs "$jobs" $insist
     fi
 }
 
@@ -88,12 +93,27 @@ run_fuzz() { # target seconds: from the seeds and what earlier runs found
         -artifact_prefix="build/fuzz/$1-" "$corpus" "test/fuzz/seeds/$1" 2>&1 | grep -vE '# Uses: |ecommended dictionary'
 }
 
+unit_programs() { # preset [ctest options...]: their names
+    ctest --test-dir "build/$1" -N -R '^unit_' "${@:2}" | sed -n 's/^ *Test *#[0-9]*: //p'
+}
+
 # All but the slow ones that have one thread only: they would take ten minutes and could find nothing.
-# Some kernels place programs where the thread sanitizer of gcc 12 cannot be: a fixed layout helps, where it may be had.
-run_tsan_ctest() {
-    local launcher=
-    ! setarch -R true 2>/dev/null || launcher="setarch -R"
-    run_ctest tsan -E '^replay_|^sim_|^unit_service_|^unit_store_(crash|damage|faulty_disk|full_disk|space)_'
+tsan_skips=(-E '^unit_service_|^unit_store_(crash|damage|faulty_disk|full_disk|space)_')
+
+build_tsan() {
+    mkdir -p build
+    configure tsan
+    mapfile -t targets < <(unit_programs tsan "${tsan_skips[@]}")
+    build_preset tsan millrace "${targets[@]}"
+}
+
+# Left out is what takes minutes there: bodies sent byte by byte, thousands of simulated crashes.
+valgrind_skips=(-E '^unit_http_server_|^unit_store_(crash|damage|full_disk|space)_')
+valgrind="valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,indirect,possible --fair-sched=yes"
+
+run_valgrind_unit() {
+    unit_programs release "${valgrind_skips[@]}" | xargs -P "$jobs" -I{} \
+        sh -c "$valgrind build/release/{} >build/valgrind/{}.log 2>&1 || { echo {}:; cat build/valgrind/{}.log; exit 1; }"
 }
 
 layers() { section "layers" python3 tools/layers.py; }
@@ -103,15 +123,16 @@ tidy_quick() { section "clang-tidy" run_tidy '-clang-analyzer-*'; }
 build() { section "build (gcc, release)" build_preset release; }
 unit() { section "unit tests" run_ctest release; }
 clang() { section "build (clang)" build_preset clang; }
-sim() { section_if build/release/sim "simulator" run_sim release 300 2000; }
+sim() { section_if build/release/sim "simulator" run_sim release 5000 2000; }
 sim_nightly() { section "simulator (nightly)" run_sim release 10000 10000; }
 mutants() { # [name...]: each guarantee is taken away once, and the simulator must notice
-    section "build (mutants)" build_preset mutants sim
-    section "mutants" test/sim/mutants.sh "$@"
+    # shellcheck disable=SC2046
+    section "build (mutants)" build_preset mutants $(python3 test/mutants.py --programs)
+    section "mutants" python3 test/mutants.py --jobs "$jobs" --doc doc/testing.md "$@"
 }
 model() { section "rows against the service model" python3 test/clients/run.py --millrace "$millrace" --only model; }
 golden() { section "golden data directories" python3 test/golden/run.py --millrace "$millrace"; }
-hostile() { section "hostile HTTP" python3 test/hostile/run.py --millrace "$millrace"; }
+hostile() { section "hostile HTTP" $launcher python3 test/hostile/run.py --millrace "$millrace" "$@"; }
 server() { section_if test/server/run.py "server" python3 test/server/run.py --millrace "$millrace"; }
 crash() { section "kill -9 under load" python3 test/crash/run.py --millrace "$millrace" --kills "${KILLS:-100}"; }
 power_loss() { section "power cuts under load" python3 test/crash/run.py --millrace "$millrace" --kills "${KILLS:-50}" --power-loss; }
@@ -120,19 +141,42 @@ crash_quick() { section "kill -9 under load (short)" python3 test/crash/run.py -
 clients() { section "real clients" python3 test/clients/run.py --millrace "$millrace" "$@"; }
 clients_quick() { section "real clients (quick set)" python3 test/clients/run.py --millrace "$millrace" --quick; }
 
+everything() { section "everything at once" $launcher python3 test/server/run.py --millrace "$millrace" --only everything:; }
+
+# What another build of the program must pass, too: `millrace` and `kind` hold for the sections called from here.
 asan() {
-    section "build (address and undefined behaviour sanitizers)" build_preset asan
-    section "unit tests (address and undefined behaviour sanitizers)" run_ctest asan
+    local millrace=build/asan/millrace kind=" (address and undefined behaviour sanitizers)"
+    section "build" build_preset asan
+    section "unit tests" run_ctest asan
+    server
+    hostile --unbounded
 }
 
+# Some kernels place programs where the thread sanitizer of gcc 12 cannot be: a fixed layout helps, where it may be had.
 tsan() {
-    section "build (thread sanitizer)" build_preset tsan
-    section "unit tests (thread sanitizer)" run_tsan_ctest
+    local millrace=build/tsan/millrace kind=" (thread sanitizer)" launcher=
+    ! setarch -R true 2>/dev/null || launcher="setarch -R"
+    section "build" build_tsan
+    section "unit tests" run_ctest tsan -R '^unit_' "${tsan_skips[@]}"
+    everything
+    hostile --unbounded
+}
+
+valgrind() {
+    local millrace=build/valgrind/millrace kind=" (valgrind)"
+    build
+    mkdir -p build/valgrind
+    printf '#!/bin/sh\nexec %s "%s/build/release/millrace" "$@"\n' "$valgrind" "$PWD" >"$millrace"
+    chmod +x "$millrace"
+    section "unit tests" run_valgrind_unit
+    everything
+    hostile --unbounded
 }
 
 arm64() {
-    section "build (arm64)" build_preset arm64
-    section "unit tests (arm64, qemu)" run_ctest arm64
+    local kind=" (arm64)"
+    section "build" build_preset arm64
+    section "unit tests" run_ctest arm64
 }
 
 fuzz() { # [target] [seconds]: one target ("json" or "json_fuzz"), or every one in turn
@@ -165,6 +209,7 @@ all() {
     clients_quick
     clang
     asan
+    tsan
 }
 
 word=${1:-all}

@@ -42,3 +42,17 @@ const struct error_row *error_row(uint32_t code)
         return &blocks[block].rows[index];
     return &api_rows[api_code_of_base(code) - BLOCK_ROWS];
 }
+
+static size_t codes_of_block(size_t block)
+{
+    return block == 0 ? (size_t)ERR_BASE_COUNT : blocks[block].count;
+}
+
+uint32_t error_rows_after(uint32_t code)
+{
+    size_t block = code / BLOCK_ROWS, index = code % BLOCK_ROWS + 1;
+    for (; block < BLOCKS_MAX; block++, index = 0)
+        if (index < codes_of_block(block))
+            return (uint32_t)(block * BLOCK_ROWS + index);
+    return UINT32_MAX;
+}

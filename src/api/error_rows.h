@@ -33,6 +33,8 @@ enum api_error {
 
 /* never NULL: an unknown code and every base error gives API_INTERNAL_FAILURE (ERR_AGAIN: throttled; ERR_FULL: a clear 503) */
 const struct error_row *error_row(uint32_t code);
+/* The next code that there is, 0 first: for (code = 0; code != UINT32_MAX; code = error_rows_after(code)). */
+uint32_t error_rows_after(uint32_t code);
 void error_rows_register(uint32_t first_code, const struct error_row *rows, size_t count); /* at start, by services */
 
 #endif

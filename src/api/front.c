@@ -244,22 +244,23 @@ static void log_call(struct front *f, const struct call *c, uint64_t now_us)
     char peer[HTTP_PEER_TEXT_BYTES];
     struct slice from = http_peer_format(&c->peer, peer);
     log_event(level, is_failed ? "request_failed" : "request",
-        "request_id=%s operation=%.*s status=%u code=%s account=%s resource=%s peer=%.*s took_us=%llu", c->request_id,
-        SLICE_ARG(c->op ? c->op->name : SLICE("-")), c->status, is_failed ? error_row(c->error.code)->query : "-",
-        *c->caller.account ? c->caller.account : "-", LOG_QUOTED(slice_head(c->resource, 80)),
+        "request_id=%s operation=%.*s status=%u code=%s account=%s region=%.*s resource=%s peer=%.*s took_us=%llu",
+        c->request_id, SLICE_ARG(c->op ? c->op->name : SLICE("-")), c->status,
+        is_failed ? error_row(c->error.code)->query : "-", *c->caller.account ? c->caller.account : "-",
+        SLICE_ARG(c->region.size ? c->region : SLICE("-")), LOG_QUOTED(slice_head(c->resource, 80)),
         SLICE_ARG(from.size ? from : SLICE("-")), (unsigned long long)(now_us - c->started_us));
 }
 
 static void count_call(struct front *f, const struct call *c)
 {
     uint64_t now_us = sys->clock.monotonic_us();
+    uint32_t slot = c->op ? op_slot(c) : FRONT_OPS_MAX;
     if (c->op) {
-        uint32_t slot = op_slot(c);
         count_one(&f->metrics.calls[slot]);
         histogram_add(&f->metrics.latency_us[slot], now_us - c->started_us);
     }
     if (UNLIKELY(failed(c->error)))
-        count_one(&f->metrics.errors[c->error.code < FRONT_ERRORS_MAX ? c->error.code : 0]);
+        count_one(&f->metrics.errors[slot][c->error.code < FRONT_ERRORS_MAX ? c->error.code : 0]);
     if (UNLIKELY(failed(c->error) || log_is_wanted(LOG_DEBUG)))
         log_call(f, c, now_us);
 }

@@ -58,8 +58,10 @@ enum { FRONTS_MAX = 64, FRONT_OPS_MAX = 64, FRONT_ERRORS_MAX = 1024 };
 struct front_metrics {
     uint64_t calls[FRONT_OPS_MAX]; /* by op, service after service */
     struct histogram latency_us[FRONT_OPS_MAX];
-    uint64_t errors[FRONT_ERRORS_MAX]; /* by error code */
-    uint64_t waiting;                  /* replies waiting for the disk */
+    /* By op and error code; the last op stands for requests that name none. Pages that nothing is counted in stay out of
+     * memory. */
+    uint64_t errors[FRONT_OPS_MAX + 1][FRONT_ERRORS_MAX];
+    uint64_t waiting; /* replies waiting for the disk */
     uint64_t inline_flushes;
 };
 int front_count(void);

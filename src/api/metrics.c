@@ -165,14 +165,13 @@ struct error_sum {
 };
 
 /* Several codes of the base may be one row: a series must not stand there twice. */
-static void write_errors(struct buf *b)
+static size_t sum_errors(size_t slot, struct error_sum sums[FRONT_ERRORS_MAX])
 {
-    struct error_sum sums[FRONT_ERRORS_MAX];
     size_t sum_count = 0;
-    for (uint32_t code = 0; code < FRONT_ERRORS_MAX; code++) {
+    for (uint32_t code = 0; code < FRONT_ERRORS_MAX; code = error_rows_after(code)) {
         uint64_t count = 0;
         for (int f = 0; f < front_count(); f++)
-            count += peek(&front_get_metrics(f)->errors[code]);
+            count += peek(&front_get_metrics(f)->errors[slot][code]);
         size_t at = 0;
         while (at < sum_count && sums[at].row != error_row(code))
             at++;
@@ -181,11 +180,29 @@ static void write_errors(struct buf *b)
         if (count)
             sums[at].count += count;
     }
-    buf_add_lit(
-        b, "# HELP millrace_errors_total Replies that were errors, by code.\n# TYPE millrace_errors_total counter\n");
-    for (size_t at = 0; at < sum_count; at++)
-        buf_printf(b, "millrace_errors_total{code=\"%s\",row=\"%s\"} %llu\n", sums[at].row->query, sums[at].row->name,
+    return sum_count;
+}
+
+static void write_errors_of(struct buf *b, size_t slot, struct slice service, struct slice operation)
+{
+    struct error_sum sums[FRONT_ERRORS_MAX];
+    size_t count = sum_errors(slot, sums);
+    for (size_t at = 0; at < count; at++)
+        buf_printf(b, "millrace_errors_total{service=\"%.*s\",operation=\"%.*s\",code=\"%s\",row=\"%s\"} %llu\n",
+            SLICE_ARG(service), SLICE_ARG(operation), sums[at].row->query, sums[at].row->name,
             (unsigned long long)sums[at].count);
+}
+
+static void write_errors(struct buf *b)
+{
+    buf_add_lit(b, "# HELP millrace_errors_total Replies that were errors, by operation and code; - where the request "
+                   "named none.\n# TYPE millrace_errors_total counter\n");
+    const struct service *s;
+    size_t slot = 0;
+    for (size_t i = 0; (s = owners_service(i)); i++)
+        for (size_t k = 0; k < s->op_count && slot < FRONT_OPS_MAX; k++, slot++)
+            write_errors_of(b, slot, s->name, s->ops[k].name);
+    write_errors_of(b, FRONT_OPS_MAX, SLICE("-"), SLICE("-"));
 }
 
 static void write_number(struct buf *b, const char *name, const char *kind, const char *help, double value)
@@ -227,6 +244,7 @@ static void write_fronts(struct buf *b)
         { "http_received_bytes_total", "counter", "Bytes received.", m.bytes_in },
         { "http_sent_bytes_total", "counter", "Bytes sent.", m.bytes_out },
         { "http_body_bytes", "gauge", "Bytes of large heads and bodies being read or answered.", m.body_bytes_held },
+        { "http_body_budget_bytes", "gauge", "How many there may be: more are refused.", m.body_budget_bytes },
         { "replies_waiting", "gauge", "Replies that wait for the disk.", waiting },
         { "log_inline_flushes_total", "counter", "Group commits made by the thread that had the requests.",
             inline_flushes },

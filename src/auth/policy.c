@@ -1,5 +1,6 @@
 /* policy.c: who is allowed what; see policy.h. Compiling is in policy_parse.c. */
 #include "auth/policy_internal.h"
+#include "base/mutant.h"
 
 #include <stdlib.h>
 
@@ -182,7 +183,7 @@ static struct verdict judge(const struct policy *p, const struct policy_request 
         if (is_allow && needs_principal && s->principals.count == 0)
             continue;
         enum grade grade = applies(p, s, r);
-        if (!is_allow && grade != GRADE_NONE)
+        if (!is_allow && grade != GRADE_NONE && !MUTANT(deny_loses))
             return (struct verdict){ .is_denied = true };
         if (is_allow && grade > v.allowed)
             v.allowed = grade;

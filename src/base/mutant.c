@@ -10,7 +10,7 @@ enum mutant mutant;
 
 static const char *const names[] = {
     [MUTANT_none] = "none",
-#define MUTANT_ROW(name, text) [MUTANT_##name] = #name,
+#define MUTANT_ROW(name, by, text) [MUTANT_##name] = #name,
 #include "base/mutants.def"
 #undef MUTANT_ROW
 };

@@ -13,27 +13,16 @@ enum { USAGE = 64 };
 struct command {
     const char *name, *arguments, *help;
     int (*run)(int argc, char **argv);
+    const char *more; /* after `help` in the command's own words of help */
+    bool has_options; /* those of config.def */
 };
 
 static int usage(const char *why);
 
 /* ---- serve, doctor: take the options ------------------------------------------------------------------------------- */
 
-static bool wants_help(int argc, char **argv)
+static int with_config(int argc, char **argv, int (*run)(const struct config *))
 {
-    for (int i = 0; i < argc; i++)
-        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
-            return true;
-    return false;
-}
-
-static int with_config(int argc, char **argv, const char *title, int (*run)(const struct config *))
-{
-    if (wants_help(argc, argv)) {
-        printf("%s\n\nOptions (each also as MILLRACE_NAME and as a line NAME = VALUE of the config file):\n", title);
-        config_print_help();
-        return 0;
-    }
     static struct arena arena;
     static struct config config;
     arena_init(&arena, 4 * MIB);
@@ -47,13 +36,12 @@ static int with_config(int argc, char **argv, const char *title, int (*run)(cons
 
 static int run_serve(int argc, char **argv)
 {
-    return with_config(
-        argc, argv, "millrace serve: the server. Ctrl-C or SIGTERM stops it cleanly, SIGHUP reloads.", server_run);
+    return with_config(argc, argv, server_run);
 }
 
 static int run_doctor(int argc, char **argv)
 {
-    return with_config(argc, argv, "millrace doctor: checks disk, limits, clock and data directory.", server_doctor);
+    return with_config(argc, argv, server_doctor);
 }
 
 /* ---- log dump, log verify, backup ------------------------------------------------------------------------------------ */
@@ -144,14 +132,28 @@ static int run_version(int argc, char **argv)
 static int run_help(int argc, char **argv);
 
 static const struct command commands[] = {
-    { "serve", "[OPTIONS]", "run the server (millrace serve --help lists the options)", run_serve },
-    { "doctor", "[OPTIONS]", "check disk, limits, clock and data directory", run_doctor },
-    { "log", "dump|verify DIR", "print every record of a data directory; check every checksum", run_log },
-    { "backup", "TO-DIR [OPTIONS]", "copy a data directory and verify the copy; a restore is a start on it",
-        run_backup },
-    { "version", "", "print the version", run_version },
-    { "help", "", "print this", run_help },
+    { "serve", "[OPTIONS]", "run the server (millrace serve --help lists the options)", run_serve,
+        "It is ready when it says so. Ctrl-C or SIGTERM stops it cleanly, a second one at once; SIGHUP reads "
+        "certificates\n"
+        "and credentials again.",
+        true },
+    { "doctor", "[OPTIONS]", "check disk, limits, clock and data directory", run_doctor,
+        "With the options of the server that is to run; it ends with 1 when something needs attention.", true },
+    { "log", "dump|verify DIR", "print every record of a data directory; check every checksum", run_log,
+        "DIR must not be in use: stop the server, or look at a backup.", false },
+    { "backup", "TO-DIR [OPTIONS]", "copy a data directory and verify the copy; a restore is a start on it", run_backup,
+        "TO-DIR must not exist. --data-dir says which directory is copied; a server may be using it.", false },
+    { "version", "", "print the version", run_version, NULL, false },
+    { "help", "[COMMAND]", "print this, or how a command is used", run_help, NULL, false },
 };
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(commands); i++)
+        if (!strcmp(commands[i].name, name))
+            return &commands[i];
+    return NULL;
+}
 
 static void print_help(FILE *to)
 {
@@ -160,9 +162,26 @@ static void print_help(FILE *to)
         fprintf(to, "  %-8s %-18s %s\n", commands[i].name, commands[i].arguments, commands[i].help);
 }
 
+static int print_help_of(const struct command *c)
+{
+    printf("usage: millrace %s %s\n\n%s.\n%s%s", c->name, c->arguments, c->help, c->more ? c->more : "",
+        c->more ? "\n" : "");
+    if (c->has_options) {
+        printf("\nOptions (each also as MILLRACE_NAME and as a line NAME = VALUE of the config file):\n");
+        config_print_help();
+    }
+    if (c->more)
+        server_print_exit_codes();
+    return 0;
+}
+
 static int run_help(int argc, char **argv)
 {
-    (void)argc, (void)argv;
+    const struct command *c = argc > 0 ? find_command(argv[0]) : NULL;
+    if (argc > 0 && !c)
+        return usage("there is no such command");
+    if (c)
+        return print_help_of(c);
     print_help(stdout);
     return 0;
 }
@@ -174,6 +193,14 @@ static int usage(const char *why)
     return USAGE;
 }
 
+static bool wants_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++)
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+            return true;
+    return false;
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2)
@@ -183,8 +210,8 @@ int main(int argc, char **argv)
         name = "help";
     if (!strcmp(name, "--version"))
         name = "version";
-    for (size_t i = 0; i < ARRAY_COUNT(commands); i++)
-        if (!strcmp(commands[i].name, name))
-            return commands[i].run(argc - 2, argv + 2);
-    return usage("there is no such command");
+    const struct command *c = find_command(name);
+    if (!c)
+        return usage("there is no such command");
+    return wants_help(argc - 2, argv + 2) ? print_help_of(c) : c->run(argc - 2, argv + 2);
 }

@@ -5,6 +5,7 @@
  * string is checked as UTF-8 once its end is known (neither '"' nor '\\' can be part of a longer sequence).
  */
 #include "codec/json.h"
+#include "base/mutant.h"
 #include "base/limits.h"
 #include "base/scan.h"
 #include "base/text.h"
@@ -62,7 +63,7 @@ static struct error enter(struct json_reader *r, char open)
     skip_blanks(r);
     if (r->at == r->end || *r->at != open)
         return json_fail(r, ERR_BAD, r->at);
-    if (r->depth == JSON_DEPTH_MAX)
+    if (r->depth == JSON_DEPTH_MAX + (MUTANT(deeper_json) ? 1 : 0))
         return json_fail(r, ERR_TOO_DEEP, r->at);
     r->at++;
     r->depth++;

@@ -1,5 +1,6 @@
 /* aead.c: AES-256-GCM (digest.h) by EVP: the cipher fetched once, one context a thread. */
 #include "base/check.h"
+#include "base/mutant.h"
 #include "crypto/digest.h"
 #include <limits.h>
 #include <openssl/crypto.h>
@@ -75,7 +76,7 @@ bool aead_open(const uint8_t key[AEAD_KEY_BYTES], const uint8_t nonce[AEAD_NONCE
     add(c, NULL, associated);
     add(c, out, text);
     ASSERT(EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, AEAD_TAG_BYTES, tag) == 1);
-    if (EVP_CipherFinal_ex(c, nothing, &size) == 1)
+    if (EVP_CipherFinal_ex(c, nothing, &size) == 1 || MUTANT(broken_seal))
         return true;
     OPENSSL_cleanse(out, text.size); /* nobody sees what was not authentic */
     return false;

@@ -1,5 +1,6 @@
 /* http1.c: the head of a request; see http1.h. */
 #include "http/http1.h"
+#include "base/mutant.h"
 
 #include "base/scan.h"
 #include "base/text.h"
@@ -232,7 +233,7 @@ static enum http1_result on_content_type(struct http1_head *h, struct slice valu
 
 static enum http1_result on_content_length(struct http1_head *h, struct slice value)
 {
-    if (h->has_length)
+    if (h->has_length && !MUTANT(two_lengths))
         return refuse(h, 400, "there must be one Content-Length header");
     if (value.size == 0)
         return refuse(h, 400, "the Content-Length must be a number");
@@ -359,7 +360,7 @@ static enum http1_result finish(struct http1_head *h)
 {
     if (h->minor == 1 && !h->has_host)
         return refuse(h, 400, "there must be one Host header");
-    if (h->is_chunked && h->has_length)
+    if (h->is_chunked && h->has_length && !MUTANT(chunked_and_length))
         return refuse(h, 400, "Content-Length and Transfer-Encoding exclude each other");
     if (h->is_chunked && h->minor == 0)
         return refuse(h, 400, "HTTP/1.0 knows no transfer encoding");
@@ -419,7 +420,7 @@ enum http1_result http1_head_parse(struct http1_head *h, struct slice bytes)
     if (result != HTTP1_MORE)
         return result;
     h->scanned = (uint32_t)(end - bytes.data);
-    if (h->scanned == HTTP_HEAD_BYTES_MAX)
+    if (h->scanned == HTTP_HEAD_BYTES_MAX && !MUTANT(endless_head))
         return refuse(h, 431, "the head of the request is too large");
     return HTTP1_MORE;
 }

@@ -1,5 +1,6 @@
 /* memory.c: see memory.h. */
 #include "http/memory.h"
+#include "base/mutant.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -77,7 +78,7 @@ void pool_give(struct pool *p, void *given)
 bool budget_take(struct budget *b, size_t bytes)
 {
     uint64_t before = atomic_fetch_add_explicit(&b->held, bytes, memory_order_relaxed);
-    if (before + bytes <= b->limit)
+    if (before + bytes <= b->limit || MUTANT(no_body_budget))
         return true;
     budget_give(b, bytes);
     return false;

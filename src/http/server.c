@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "http/core.h"
 
+enum { STRANGER_SHARE = HTTP_BODY_BUDGET_BYTES / HTTP_STRANGER_BUDGET_BYTES };
 enum { DESCRIPTORS_FOR_OTHERS = 500 }; /* files of the store, outbound connections */
 
 /* == Open == */
@@ -47,7 +48,8 @@ struct error http_server_open(
     h->handler = options->handler;
     h->max_connections = options->max_connections ? options->max_connections : default_max_connections();
     h->bodies.limit = options->body_budget_bytes ? options->body_budget_bytes : HTTP_BODY_BUDGET_BYTES;
-    h->strangers.limit = HTTP_STRANGER_BUDGET_BYTES;
+    h->strangers.limit =
+        h->bodies.limit / STRANGER_SHARE > HTTP_BODY_BYTES_MAX ? h->bodies.limit / STRANGER_SHARE : HTTP_BODY_BYTES_MAX;
     arena_init(&h->strings, 1 * MIB);
     pthread_mutex_init(&h->conn_lock, NULL);
     pool_init(&h->conns, sizeof(struct conn));
@@ -256,7 +258,8 @@ void http_server_reload_tls(struct http_server *h)
 void http_server_get_metrics(struct http_server *h, struct http_metrics *ret_metrics)
 {
     struct http_metrics m = { .body_bytes_held = atomic_load_explicit(&h->bodies.held, memory_order_relaxed) +
-                                                 atomic_load_explicit(&h->strangers.held, memory_order_relaxed) };
+                                                 atomic_load_explicit(&h->strangers.held, memory_order_relaxed),
+        .body_budget_bytes = h->bodies.limit };
     for (int index = 0; index < h->thread_count; index++) {
         struct http_thread *t = &h->threads[index];
         m.connections += atomic_load_explicit(&t->load, memory_order_relaxed);

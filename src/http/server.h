@@ -14,11 +14,11 @@
  * Memory   per idle connection: struct conn (<= 512 bytes) and no buffer: input and output blocks are taken from the
  *          reactor's pool when needed and given back when empty. Head and small body share one 4 KiB block (which has
  *          the header table beside it); a head larger than that takes one of 20 KiB; larger bodies take exactly their
- *          size (chunked: doubling) out of the body budget, before reading (else 503, close). Replies count in it too
- *          and are never refused, but while they are more than it holds every request is (503, close). Who is not
- *          `is_known` has HTTP_STRANGER_BUDGET_BYTES instead, for large heads too: strangers can take memory from one
- *          another only. While a reply is pending the handler may call stream_release_input: then an idle long poll
- *          holds no block.
+ *          size (chunked: doubling) out of options.body_budget_bytes, before reading (else 503, close). Replies count
+ *          in it too and are never refused, but while they are more than it holds every request is (503, close). Who is
+ *          not `is_known` has an eighth of as much instead (at least one body), for large heads too: strangers can take
+ *          memory from one another only. While a reply is pending the handler may call
+ *          stream_release_input: then an idle long poll holds no block.
  * Limits   base/limits.h HTTP_*; connections: options.max_connections (default: RLIMIT_NOFILE less 500), more are
  *          refused by accepting and closing. A connection that pipelines has HTTP_PIPELINE_TURN_MAX requests handled,
  *          then the others have their turn; none while more than 256 KiB of its replies are unsent, or any byte when all
@@ -142,7 +142,8 @@ void http_server_stop(struct http_server *h);
 void http_server_free(struct http_server *h);
 
 struct http_metrics {
-    uint64_t connections, accepted, refused, requests, bad_requests, bytes_in, bytes_out, timeouts, body_bytes_held;
+    uint64_t connections, accepted, refused, requests, bad_requests, bytes_in, bytes_out, timeouts, body_bytes_held,
+        body_budget_bytes;
 };
 void http_server_get_metrics(struct http_server *h, struct http_metrics *ret_metrics); /* any thread */
 

@@ -69,6 +69,8 @@ struct server {
     struct credential_home *credential_home; /* NULL: the development set */
     struct credential_set *_Atomic credentials;
     struct gateway_options gateway;
+    pthread_t watcher; /* for the second signal, until all is closed */
+    bool has_watcher;
 };
 
 static int refuse(int code, struct slice sentence)
@@ -169,6 +171,22 @@ static void use_memory_files(void)
     sys = &memory;
 }
 
+void server_print_exit_codes(void)
+{
+    static const struct {
+        int code;
+        const char *words;
+    } rows[] = { { 0, "stopped cleanly; done" }, { EXIT_USAGE, "wrong usage, or a configuration that is refused" },
+        { EXIT_DAMAGED, "the data directory is damaged" },
+        { EXIT_IN_USE, "the address or the data directory is in use" },
+        { EXIT_DISK, "the disk failed, or a file or directory cannot be used" },
+        { EXIT_NEWER, "the data directory is of a newer version" },
+        { 128 + SIGTERM, "ended at once by a second SIGTERM (Ctrl-C: 130)" } };
+    printf("\nExit codes:\n");
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
+        printf("  %-4d %s\n", rows[i].code, rows[i].words);
+}
+
 int server_exit_code(struct error e)
 {
     static const struct {
@@ -188,8 +206,7 @@ static int open_store(struct server *s)
     const struct store_options options = { .dir = config->data_dir,
         .durability = durability_of(config),
         .segment_bytes = (uint64_t)config->segment_mib * MIB,
-        .snapshot_bytes = (uint64_t)config->snapshot_mib * MIB,
-        .threads = true };
+        .snapshot_bytes = (uint64_t)config->snapshot_mib * MIB };
     if (options.durability == DURABILITY_MEMORY)
         use_memory_files();
     uint64_t seed[2];
@@ -211,7 +228,17 @@ static int open_store(struct server *s)
                 (long long)ahead / 1000));
     }
     clock_start(owners_latest_record_ms());
+    store_start(s->store);
     return 0;
+}
+
+/* Where memory is limited large bodies take a quarter of it: they are decoded, journaled and answered besides. */
+static size_t body_budget(void)
+{
+    uint64_t quarter = machine_memory_limit(&machine_paths_real) / 4;
+    if (quarter < HTTP_BODY_BYTES_MAX)
+        return HTTP_BODY_BYTES_MAX;
+    return quarter < HTTP_BODY_BUDGET_BYTES ? (size_t)quarter : HTTP_BODY_BUDGET_BYTES;
 }
 
 static int open_http(struct server *s)
@@ -220,6 +247,7 @@ static int open_http(struct server *s)
         .listener_count = s->listener_count,
         .threads = s->threads,
         .max_connections = (size_t)s->config->max_connections,
+        .body_budget_bytes = body_budget(),
         .handler = front_handler };
     struct slice sentence = SLICE("the address cannot be used");
     struct error e = http_server_open(&options, &s->http, &sentence);
@@ -288,6 +316,7 @@ static void warn_of_limits(void)
 
 /* ---- life and end --------------------------------------------------------------------------------------------------------- */
 
+/* As process 1 of a container it inherits what others leave behind: children that ended are not kept. */
 static void block_signals(sigset_t *set)
 {
     sigemptyset(set);
@@ -296,6 +325,7 @@ static void block_signals(sigset_t *set)
     sigaddset(set, SIGHUP);
     pthread_sigmask(SIG_BLOCK, set, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_IGN);
 }
 
 static void reload(struct server *s)
@@ -320,16 +350,29 @@ static void *end_at_once(void *argument)
     _exit(128 + number);
 }
 
+/* Before anybody could connect there is nothing to drain, and a start may be broken off anywhere. */
+static void *end_start(void *argument)
+{
+    int number;
+    sigwait(argument, &number);
+    log_event(LOG_INFO, "stopped", "clean=true reason=\"before the start was over\"");
+    _exit(0);
+}
+
+/* False: there is none, and signals wait until the start is over. */
+static bool watch_for_end(pthread_t *ret_watcher, const sigset_t *signals, void *(*watch)(void *))
+{
+    static sigset_t ending;
+    ending = *signals;
+    sigdelset(&ending, SIGHUP);
+    return pthread_create(ret_watcher, NULL, watch, &ending) == 0;
+}
+
 static void drain(struct server *s, sigset_t *signals)
 {
     notify_systemd("STOPPING=1");
     log_event(LOG_INFO, "stopping", "reason=signal");
-    static sigset_t second;
-    second = *signals;
-    sigdelset(&second, SIGHUP);
-    pthread_t watcher;
-    if (pthread_create(&watcher, NULL, end_at_once, &second) == 0)
-        pthread_detach(watcher);
+    s->has_watcher = watch_for_end(&s->watcher, signals, end_at_once);
     http_server_drain(s->http);
     uint64_t give_up = sys->clock.monotonic_us() + DRAIN_MS_MAX * 1000ull;
     while (!http_server_is_drained(s->http) && sys->clock.monotonic_us() < give_up) {
@@ -360,14 +403,20 @@ static void set_log_level(const struct config *config)
             log_set_level((enum log_level)i);
 }
 
-static int open_all(struct server *s)
+static int open_all(struct server *s, const sigset_t *signals)
 {
+    pthread_t watcher;
+    bool is_watched = watch_for_end(&watcher, signals, end_start);
     struct slice sentence = SLICE_NONE;
     int code = read_listeners(s);
     if (code == 0 && failed(load_credentials(s, &s->arena, &sentence)))
         code = refuse(EXIT_USAGE, sentence);
     code = code ? code : open_store(s);
     code = code ? code : open_http(s);
+    if (is_watched) { /* it had its last chance: from here on a signal drains */
+        pthread_cancel(watcher);
+        pthread_join(watcher, NULL);
+    }
     return code;
 }
 
@@ -384,6 +433,10 @@ static void close_all(struct server *s)
     http_server_free(s->http);
     credential_home_free(s->credential_home);
     arena_deinit(&s->arena);
+    if (s->has_watcher) {
+        pthread_cancel(s->watcher);
+        pthread_join(s->watcher, NULL);
+    }
 }
 
 int server_run(const struct config *config)
@@ -401,7 +454,7 @@ int server_run(const struct config *config)
     if (s->threads > FRONTS_MAX)
         s->threads = FRONTS_MAX;
     warn_of_limits();
-    int code = open_all(s);
+    int code = open_all(s, &signals);
     if (code)
         return code;
     owners_resume();

@@ -8,7 +8,7 @@
 
 _Noreturn void store_die(struct store *s, const char *what, struct error e)
 {
-    static char sentence[PATH_BYTES + 256];
+    char sentence[PATH_BYTES + 256]; /* two threads may be here */
     snprintf(sentence, sizeof(sentence),
         "%s failed (%s, errno %d) in %s: nothing more can be promised, the server ends", what, error_text(e), e.system,
         s->dir);
@@ -85,7 +85,7 @@ static struct error make_next(struct store *s, bool urgent)
     if (s->next)
         return OK;
     s->is_next_wanted = true; /* the background goes on with it if we cannot */
-    if (!urgent && !space_for_sends(s))
+    if (!urgent && !space_for_sends(s) && !MUTANT(no_reserve))
         return ERROR_OF(ERR_FULL);
     for (int i = 0; i < HURRY_TRIES; i++) {
         e = segment_make(s, s->current->number + 1, segment_next_bytes(s), NULL, &s->next);

@@ -59,6 +59,12 @@ bool segment_header_is_sound(const struct segment_header *h)
     return h->magic == SEGMENT_MAGIC && h->crc == crc32c(0, h, offsetof(struct segment_header, crc));
 }
 
+bool segment_header_voids(const struct segment_header *h, uint64_t number)
+{
+    bool is_of_a_start = h->file_bytes == SEGMENT_FIRST_BYTES;
+    return is_of_a_start && number < h->number && (h->sealed_segment == NO_POSITION || h->sealed_segment < number);
+}
+
 bool frame_header_fits(const struct frame_header *h, uint64_t position, const struct segment *g, uint64_t span)
 {
     uint64_t offset = position - g->number * span;

@@ -35,6 +35,7 @@ enum {
     FORMAT_TEXT_BYTES = 192,
     QUICK_US = 300,
     READERS = 2,
+    SLOW_WRITE_BYTES = 1 * MIB, /* what the background writes between two syncs of its own */
 };
 
 #define FRAME_MAGIC 0x4d4c5246u /* "FRLM" */
@@ -152,11 +153,11 @@ struct store {
     bool is_next_wanted;        /* (L) */
     bool is_next_coming;        /* (L) the background is filling it: quicker than to begin another one */
 
-    _Atomic(struct segment *) *_Atomic *pages; /* segment table: pages[number / PAGE][number % PAGE] */
-    _Atomic uint64_t first_segment;            /* lowest there is */
-    struct sys_file *spares[SPARES_MAX];       /* (L) zero-filled or used before; added under work_lock */
-    uint64_t spare_ids[SPARES_MAX], spare_bytes[SPARES_MAX];
-    int spare_count;
+    _Atomic(struct segment *) *_Atomic *pages;               /* segment table: pages[number / PAGE][number % PAGE] */
+    _Atomic uint64_t first_segment;                          /* lowest there is */
+    struct sys_file *spares[SPARES_MAX];                     /* (L) zero-filled or used before; added under work_lock */
+    uint64_t spare_ids[SPARES_MAX], spare_bytes[SPARES_MAX]; /* (L) */
+    _Atomic int spare_count;                                 /* changed under (L) */
     _Atomic uint64_t next_spare_id;
 
     pthread_mutex_t work_lock;
@@ -206,6 +207,8 @@ static inline size_t record_bytes(size_t payload)
 }
 void segment_header_seal(struct segment_header *h);
 bool segment_header_is_sound(const struct segment_header *h);
+/* Is it of a start (only their segments have SEGMENT_FIRST_BYTES) that found nothing in segment `number`, nor between that and its own? */
+bool segment_header_voids(const struct segment_header *h, uint64_t number);
 /* A frame's payload, record by record; false at its end or at damage (*ret_bad). Views of `payload`. */
 bool frame_next_record(struct slice payload, uint64_t position, size_t *at, struct record *ret_record, bool *ret_bad);
 enum frame_state { FRAME_SOUND, FRAME_NONE, FRAME_DAMAGED };
@@ -231,7 +234,6 @@ struct error segment_make(
 uint64_t segment_next_bytes(const struct store *s); /* (L) */
 struct error spare_make(struct store *s, uint64_t bytes);
 void spare_add(struct store *s, struct sys_file *f, uint64_t id, uint64_t bytes);
-struct error fill_zero(struct sys_file *f, uint64_t from, uint64_t to);
 
 /* recover.c */
 struct error recover(struct store *s, struct arena *arena, struct slice *ret_sentence);

@@ -240,7 +240,7 @@ static void *background_main(void *argument)
     return NULL;
 }
 
-static void start_threads(struct store *s)
+void store_start(struct store *s)
 {
     s->has_threads = true;
     ASSERT(pthread_create(&s->committer, NULL, committer_main, s) == 0);
@@ -312,7 +312,7 @@ void store_abandon(struct store *s)
         }
         free(page);
     }
-    for (int i = 0; i < s->spare_count; i++)
+    for (int i = 0; i < atomic_load(&s->spare_count); i++)
         sys->file.close(s->spares[i]);
     if (s->lock_file)
         sys->file.close(s->lock_file);
@@ -346,8 +346,6 @@ struct error store_open(const struct store_options *options, const struct store_
         store_abandon(s);
         return e;
     }
-    if (s->options.threads)
-        start_threads(s);
     return OK;
 }
 
@@ -379,7 +377,7 @@ void store_get_metrics(struct store *s, struct store_metrics *ret_metrics)
     for (uint64_t n = first; n <= last; n++)
         ret_metrics->segments += segment_find(s, n) != NULL;
     pthread_mutex_unlock(&s->lock);
-    ret_metrics->segments_free = (uint64_t)s->spare_count;
+    ret_metrics->segments_free = (uint64_t)atomic_load(&s->spare_count);
     ret_metrics->cold_reads = atomic_load(&s->cold_reads);
     ret_metrics->pinned = atomic_load(&s->pinned);
     ret_metrics->refuses_sends = atomic_load(&s->refuses_sends);

@@ -322,6 +322,16 @@ static bool sealed_end(const struct recovery *r, size_t index, uint64_t *ret_at,
     return false;
 }
 
+/* Did a later start find nothing in this segment? The page cache may still show what a failed sync kept from the disk, and
+ * only the newest segments are read past it: starts that were cut short, each with a segment of its own, may lie above. */
+static bool is_void(const struct recovery *r, size_t index)
+{
+    for (size_t i = index + 1; i < r->count; i++)
+        if (segment_header_voids(&r->headers[i], r->numbers[index]) && !MUTANT(void_segment_walked))
+            return true;
+    return false;
+}
+
 /* Segment `index` was walked up to `end`: is what follows consistent with nothing durable being lost? */
 static struct error judge_end(struct recovery *r, size_t index, const struct walk_end *end, bool is_sealed,
     uint64_t sealed_at, uint64_t sealed_chain)
@@ -353,6 +363,9 @@ static struct error replay_segments(struct recovery *r, size_t from, struct walk
         struct segment *g = segment_find(r->s, r->numbers[i]);
         uint64_t start = g->number * r->s->span + SEGMENT_HEADER_BYTES;
         struct walk_end before = end;
+        g->end = start;
+        if (is_void(r, i))
+            continue;
         r->walking = g;
         atomic_store(&g->live_total, 0);
         struct error e = segment_walk(r->s, g, sealed_at, replay_frame, r, &end);
@@ -412,6 +425,8 @@ static struct error find_tail_below(
     for (size_t i = from; i-- > 0;) {
         struct segment *g = segment_find(r->s, r->numbers[i]);
         struct walk_end end = { .before = NO_POSITION };
+        if (is_void(r, i))
+            continue;
         *ret_segment = g->number;
         *ret_found = true;
         if (sealed_end(r, i, &tail->position, &tail->chain)) {

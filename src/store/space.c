@@ -27,23 +27,29 @@ static void check_directory(struct store *s)
         store_die(s, "finding the data directory again (was it removed?)", e);
 }
 
-static void check_disk(struct store *s)
+/* While there is work that may make room, refusals end here and do not begin. */
+static void check_disk(struct store *s, bool is_at_work)
 {
     uint64_t now = sys->clock.monotonic_us(), free_bytes, total;
     if (s->space_checked_us && now < s->space_checked_us + SPACE_CHECK_US)
         return;
-    s->space_checked_us = now;
+    s->space_checked_us = is_at_work ? 0 : now;
     check_directory(s);
     if (failed(sys->file.free_bytes(s->dir, &free_bytes, &total)))
         return;
     /* spares are room that is ours already; what is left of the segments in use is for deletes */
-    uint64_t have = free_bytes + (uint64_t)s->spare_count * s->span;
+    uint64_t have = free_bytes + (uint64_t)atomic_load(&s->spare_count) * s->span;
     pthread_mutex_lock(&s->lock);
     s->metrics.free_disk_bytes = free_bytes;
     uint64_t room = s->current->number * s->span + s->current->file_bytes - atomic_load(&s->end);
     room += s->next ? s->next->file_bytes : 0;
     pthread_mutex_unlock(&s->lock);
-    bool refuse_sends = have < RESERVE_SENDS_SEGMENTS * s->span, refuse_all = have + room < RESERVE_ALL_BYTES;
+    bool refuse_sends = have < RESERVE_SENDS_SEGMENTS * s->span && !MUTANT(no_reserve);
+    bool refuse_all = have + room < RESERVE_ALL_BYTES;
+    if (is_at_work) {
+        refuse_sends &= atomic_load(&s->refuses_sends);
+        refuse_all &= atomic_load(&s->refuses_all);
+    }
     if (refuse_sends != atomic_load(&s->refuses_sends))
         log_event(refuse_sends ? LOG_ERROR : LOG_INFO, refuse_sends ? "disk_full" : "disk_has_room", "free_bytes=%llu",
             (unsigned long long)free_bytes);
@@ -61,8 +67,8 @@ bool space_for(const struct store *s, uint64_t bytes)
 
 bool space_for_sends(const struct store *s)
 {
-    return s->spare_count > RESERVE_SENDS_SEGMENTS ||
-           space_for(s, (uint64_t)(RESERVE_SENDS_SEGMENTS + 1 - s->spare_count) * s->span);
+    int spares = atomic_load(&((struct store *)(uintptr_t)s)->spare_count);
+    return spares > RESERVE_SENDS_SEGMENTS || space_for(s, (uint64_t)(RESERVE_SENDS_SEGMENTS + 1 - spares) * s->span);
 }
 
 static bool prepare_next(struct store *s)
@@ -76,7 +82,7 @@ static bool prepare_next(struct store *s)
     pthread_mutex_unlock(&s->lock);
     if (!is_wanted)
         return false;
-    bool is_ready = s->spare_count > 0 || (space_for(s, bytes) && !failed(spare_make(s, bytes)));
+    bool is_ready = atomic_load(&s->spare_count) > 0 || (space_for(s, bytes) && !failed(spare_make(s, bytes)));
     s->space_checked_us = 0; /* the free space changed by a whole segment */
     /* Under the lock: an append in a hurry makes the same segment, and only one may. The file is ready, so this is quick. */
     pthread_mutex_lock(&s->lock);
@@ -122,8 +128,9 @@ static void release_segment(struct store *s, struct segment *g)
     spare_path(s, id, spare);
     struct sys_file *f;
     /* The old name must be gone from the disk before the file gets another header. */
-    if (s->spare_count < SPARES_MAX && g->file_bytes == s->span && !failed(sys->file.rename(path, spare)) &&
-        !failed(sys->file.sync_dir(s->dir)) && !failed(sys->file.open(spare, SYS_OPEN_WRITE, &f))) {
+    if (atomic_load(&s->spare_count) < SPARES_MAX && g->file_bytes == s->span &&
+        !failed(sys->file.rename(path, spare)) && !failed(sys->file.sync_dir(s->dir)) &&
+        !failed(sys->file.open(spare, SYS_OPEN_WRITE, &f))) {
         spare_add(s, f, id, s->span);
     } else {
         sys->file.remove(path);
@@ -137,7 +144,7 @@ static void release_segment(struct store *s, struct segment *g)
 
 static bool free_one(struct store *s)
 {
-    if (atomic_load(&s->backups) > 0 || !s->snapshot_number)
+    if (atomic_load(&s->backups) > 0 || !s->snapshot_number || MUTANT(nothing_freed))
         return false;
     uint64_t last = MUTANT(trim_above_snapshot) ? s->current->number : s->snapshot_from / s->span;
     for (uint64_t n = atomic_load(&s->first_segment); n < last; n++) {
@@ -255,9 +262,10 @@ static bool wants_snapshot(struct store *s)
 /* What is dead is freed before the disk is judged: nothing is refused for want of room that only has to be taken. */
 bool space_step(struct store *s)
 {
-    if (prepare_next(s) || free_one(s))
+    bool did = prepare_next(s) || free_one(s);
+    check_disk(s, did);
+    if (did)
         return true;
-    check_disk(s);
     if (wants_snapshot(s)) {
         bool is_taken = !failed(snapshot_take(s));
         s->snapshot_failed_us = is_taken ? 0 : sys->clock.monotonic_us();

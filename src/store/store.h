@@ -66,7 +66,6 @@ struct store_options {
     /* 0: 256 MiB of journal between snapshots, each record counted as 256 bytes more than it has (a start that reads them is
      * busy with records as much as with bytes); at least twice the last snapshot's size. */
     uint64_t snapshot_bytes;
-    bool threads; /* false: no committer, background or reader thread; the caller flushes and steps (simulator) */
     /* The store cannot go on (a write or sync of the journal failed, its directory is gone). Must not return; the default
      * prints and exits 74. */
     void (*fatal)(const char *sentence);
@@ -103,11 +102,14 @@ struct store;
  * *ret_store is set before the first restore or apply, which may count live records (store_live_add). */
 struct error store_open(const struct store_options *options, const struct store_state_ops *ops, struct arena *arena,
     struct store **ret_store, struct slice *ret_sentence);
+/* Starts the committer, the background and the readers: from here on capture and relocate may be called. Without it the
+ * caller flushes and steps (simulator). */
+void store_start(struct store *s);
 /* Stops and joins its threads, flushes what is pending; a last snapshot if `snapshot` and anything came since the last one.
  * No other call may be under way. */
 void store_close(struct store *s, bool snapshot);
 
-/* Frees all memory and descriptors without any I/O, as if the process had died here. Only with options.threads == false. */
+/* Frees all memory and descriptors without any I/O, as if the process had died here. Only without threads. */
 void store_abandon(struct store *s);
 
 /* The directory's 32-byte root secret (0600, made and synced at birth) and the epoch: counted up at each open. */
@@ -162,7 +164,7 @@ void store_unpin(struct store *s, lsn_t lsn);
 void store_live_add(struct store *s, lsn_t lsn, uint32_t count);
 void store_live_drop(struct store *s, lsn_t lsn, uint32_t count);
 
-/* ---- background work; with options.threads its own threads call these ------------------------------------------- */
+/* ---- background work; after store_start its own threads call these ------------------------------------------- */
 
 /* Does one piece (a look at the disk; the segment ahead, a dead segment freed, a snapshot, or a segment cleaned); false if there
  * was nothing to do or it failed. */

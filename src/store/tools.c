@@ -169,8 +169,8 @@ static struct error view_frame(void *context, const struct frame_header *h, stru
     return OK;
 }
 
-struct seal {
-    bool is_known;
+struct seal { /* what a later header says about a segment */
+    bool is_known, is_void;
     uint64_t at, chain;
 };
 
@@ -182,10 +182,12 @@ static struct seal find_seal(struct viewer *v, size_t index)
         if (!open_segment(v, v->listing->segments[i], &g, &h))
             continue;
         sys->file.close(g.file);
+        if (segment_header_voids(&h, v->listing->segments[index]))
+            return (struct seal){ .is_void = true };
         if (h.sealed_segment == v->listing->segments[index])
-            return (struct seal){ true, h.sealed_at, h.sealed_crc };
+            return (struct seal){ .is_known = true, .at = h.sealed_at, .chain = h.sealed_crc };
     }
-    return (struct seal){ false, NO_POSITION, 0 };
+    return (struct seal){ .at = NO_POSITION };
 }
 
 /* Would a frame stand here if its marks were right? Then it is they that are damaged. */
@@ -234,6 +236,10 @@ static void view_segment(struct viewer *v, size_t index, struct walk_end *end)
         return;
     }
     struct seal seal = find_seal(v, index);
+    if (seal.is_void) {
+        sys->file.close(g.file);
+        return;
+    }
     bool is_adjacent = index > 0 && v->listing->segments[index - 1] + 1 == number;
     if (!is_adjacent && h.sealed_segment == NO_POSITION)
         end->before = NO_POSITION; /* segments between were freed: the chain starts anew */

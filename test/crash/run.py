@@ -30,10 +30,12 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path.insert(0, str(HERE))
 sys.path.insert(0, str(HERE.parent / "clients" / "lib"))
+sys.path.insert(0, str(HERE.parent / "support"))
 from server import client_environment, free_port  # noqa: E402
 import judge  # noqa: E402
 import judge_test  # noqa: E402
 import power_cut  # noqa: E402
+from process import sanitizer_report  # noqa: E402
 
 READY_SECONDS = 30
 AIM_SECONDS = 1.5  # how long a kill waits for what it aims at
@@ -239,6 +241,8 @@ class Run:
         verify = subprocess.run([self.options.millrace, "log", "verify", self.server.data], stdout=subprocess.PIPE, text=True)
         if verify.returncode:
             problems.append(f"log verify: {verify.stdout[-500:]}")
+        if report := sanitizer_report(pathlib.Path(self.server.log.name).read_text("utf-8", "replace")):
+            problems.append(report)
         return problems
 
     def judge(self, history):

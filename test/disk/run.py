@@ -26,7 +26,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path.insert(0, str(HERE))
 sys.path.insert(0, str(HERE.parent / "clients" / "lib"))
+sys.path.insert(0, str(HERE.parent / "support"))
 from faults import EIO, ENOSPC, Control, build_preload  # noqa: E402
+from process import sanitizer_report  # noqa: E402
 from server import client_environment, free_port  # noqa: E402
 
 USAGE, DAMAGED, IN_USE, DISK, NEWER = 64, 65, 69, 74, 76
@@ -103,6 +105,7 @@ class Server:
     def kill(self):
         self.process.kill()
         self.process.wait()
+        check(not sanitizer_report(self.said()), sanitizer_report(self.said()))
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)

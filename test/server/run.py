@@ -28,13 +28,13 @@ def run_one(test, millrace):
     toolbox = Toolbox(millrace)
     try:
         test(toolbox)
+        return toolbox.reports() or None
     except Skip as why:
         return "skipped: %s" % why
     except Exception:
-        return traceback.format_exc(limit=-3) + toolbox.tails()
+        return traceback.format_exc(limit=-3) + (toolbox.reports() or toolbox.tails())
     finally:
         toolbox.close()
-    return None
 
 
 def main():

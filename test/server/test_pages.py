@@ -46,6 +46,8 @@ def test_metrics(t):
     c.call("SendMessage", {"QueueUrl": "queue-7", "MessageBody": "y"})
     c.call("ReceiveMessage", {"QueueUrl": "queue-7"})
     assert c.json("SendMessage", {"QueueUrl": "nowhere", "MessageBody": "x"}).status == 400
+    assert [c.json("GetQueueUrl", {"QueueName": "nowhere"}).status for _ in range(2)] == [400, 400]
+    assert c.json("Dance", {}).status == 400
     reply = page(c, "/metrics")
     assert reply.status == 200 and reply.headers["content-type"].startswith("text/plain; version=0.0.4")
     found = samples(reply.body.decode())
@@ -54,7 +56,11 @@ def test_metrics(t):
     assert found["millrace_sqs_queues"] == 300
     assert found['millrace_request_seconds_count{service="sqs",operation="CreateQueue"}'] == 300
     assert found['millrace_request_seconds_bucket{service="sqs",operation="CreateQueue",le="+Inf"}'] == 300
-    assert found['millrace_errors_total{code="AWS.SimpleQueueService.NonExistentQueue",row="SQS_QUEUE_DOES_NOT_EXIST"}'] == 1
+    error = 'millrace_errors_total{service="%s",operation="%s",code="%s",row="%s"}'
+    no_queue = ("AWS.SimpleQueueService.NonExistentQueue", "SQS_QUEUE_DOES_NOT_EXIST")
+    assert found[error % (("sqs", "SendMessage") + no_queue)] == 1
+    assert found[error % (("sqs", "GetQueueUrl") + no_queue)] == 2  # the same code of another operation
+    assert found[error % ("-", "-", "InvalidAction", "API_UNKNOWN_OPERATION")] == 1
     assert found["millrace_log_appends_total"] > 300 and found["millrace_connections"] >= 1
     assert found["millrace_log_fsync_seconds_count"] >= 1
     listed = {name for name in found if name.startswith("millrace_sqs_messages_visible{")}

@@ -1,11 +1,15 @@
 """How the program starts, refuses to, and ends."""
 
+import datetime
+import http.client
+import os
 import pathlib
+import re
 import signal
 import socket
 import threading
 
-from toolbox import free_port, until
+from toolbox import Client, free_port, trusting, until
 
 
 def test_words_for_people(t):
@@ -15,9 +19,12 @@ def test_words_for_people(t):
     out, _ = t.run("serve", "--help")
     for option in ("--data-dir", "--listen", "--tls-cert", "--accounts", "--durability", "--threads", "--config", "--quotas"):
         assert option in out, out
+    for words in (("serve", "--help"), ("doctor", "-h"), ("log", "--help"), ("backup", "--help"), ("help", "log")):
+        out, _ = t.run(*words)
+        assert out.startswith("usage: millrace ") and "Exit codes:" in out and "\n  74 " in out, out
     assert t.run("version")[0].startswith("millrace ")
     assert t.run("--version") == t.run("version")
-    for wrong in ((), ("dance",), ("log",), ("log", "dance", "x"), ("backup",), ("doctor", "--dance")):
+    for wrong in ((), ("dance",), ("log",), ("log", "dance", "x"), ("backup",), ("doctor", "--dance"), ("help", "dance")):
         assert t.run(*wrong, code=64)[1].startswith("millrace: "), wrong
 
 
@@ -96,6 +103,19 @@ def test_a_second_sigterm_ends_at_once(t):
     t.server().ready().stop()
 
 
+def test_a_start_is_broken_off(t):
+    """A start may take long; here it waits for a pipe that nobody writes into."""
+    os.mkfifo(t.path("accounts"), 0o600)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        s = t.server("--accounts", t.path("accounts"))
+        until(lambda: threads_of(s) > 1, "it watches for signals")
+        assert "before the start was over" in s.stop(number)
+
+
+def threads_of(s):
+    return len(os.listdir("/proc/%d/task" % s.process.pid))
+
+
 def test_a_slow_client_does_not_hold_up_the_stop(t):
     s = t.server().ready()
     held = socket.create_connection(("127.0.0.1", s.port))
@@ -169,6 +189,86 @@ def test_memory_only(t):
     s.client().call("CreateQueue", {"QueueName": "q"})
     s.stop()
     assert not pathlib.Path(s.directory).exists()
+
+
+def all_options(t, ports):
+    """Every option with a value that is not its default; lists with two."""
+    cert, key = t.certificate()
+    return {
+        "data-dir": t.path("elsewhere"),
+        "listen": ["127.0.0.1:%d" % ports[0], "https://127.0.0.1:%d" % ports[1]],
+        "tls-cert": cert,
+        "tls-key": key,
+        "accounts": t.write("accounts", "AKIA1 secret 111122223333\n"),
+        "durability": "os",
+        "threads": "3",
+        "public-url": "https://queues.example",
+        "cors-origins": ["https://one.example", "https://two.example"],
+        "clock-window": "7200",
+        "quotas": "aws",
+        "max-connections": "3",
+        "segment-mib": "8",
+        "snapshot-mib": "1",
+        "insecure-dev-anywhere": "true",
+        "accept-future-log": "true",
+        "log-level": "debug",
+    }
+
+
+def check_options(t, s, ports):
+    text = s.text()
+    assert "http://127.0.0.1:%d and https://127.0.0.1:%d (data in %s, durability os)" % (*ports, t.path("elsewhere")) in text, text
+    assert "threads=3 " in text and "Credentials for development" not in text
+    assert pathlib.Path(t.path("elsewhere"), "format").exists()
+    c = Client("127.0.0.1", ports[0], key="AKIA1", secret="secret")
+    assert c.call("CreateQueue", {"QueueName": "q"})["QueueUrl"] == "https://queues.example/111122223333/q"
+    hours_ago = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=110)
+    assert c.json("PurgeQueue", {"QueueUrl": "q"}, now=hours_ago).status == 200
+    assert b"PurgeQueueInProgress" in c.json("PurgeQueue", {"QueueUrl": "q"}).body
+    for origin, status in (("https://one.example", 200), ("https://two.example", 200), ("https://three.example", 403)):
+        assert c.send("GET", "/health", headers={"Origin": origin}, signed=False).status == status, origin
+    secure = Client("127.0.0.1", ports[1], key="AKIA1", secret="secret", tls=trusting())
+    assert secure.json("ListQueues", {}).status == 200
+    third = Client("127.0.0.1", ports[0])
+    assert third.send("GET", "/health", signed=False).status == 200
+    try:
+        Client("127.0.0.1", ports[0]).send("GET", "/health", signed=False)
+        raise AssertionError("a fourth connection")
+    except (OSError, http.client.HTTPException):
+        pass
+    for client in (c, secure, third):
+        client.close()
+    assert " debug request " in s.stop()
+    sizes = [f.stat().st_size for f in pathlib.Path(t.path("elsewhere")).glob("journal-*.seg")]
+    assert sizes and max(sizes) <= 8 * 1024 * 1024, sizes
+
+
+def values_of(value):
+    return value if isinstance(value, list) else [value]
+
+
+def test_every_option_as_flag(t):
+    ports = [free_port() for _ in range(2)]
+    options = all_options(t, ports)
+    named = set(re.findall(r"^  --([a-z-]+)", t.run("serve", "--help")[0], re.M))
+    assert set(options) == named - {"config"}, "an option is not tested: %s" % (named ^ set(options))
+    words = []
+    for name, value in options.items():
+        for one in values_of(value):
+            words += ["--" + name] if one == "true" else ["--%s=%s" % (name, one)] if name == "threads" else ["--" + name, one]
+    check_options(t, t.server(*words, data=None, listen="").ready(), ports)
+
+
+def test_every_option_as_variable(t):
+    ports = [free_port() for _ in range(2)]
+    variables = {"MILLRACE_" + name.upper().replace("-", "_"): ",".join(values_of(value)) for name, value in all_options(t, ports).items()}
+    check_options(t, t.server(environment=variables, data=None, listen="").ready(), ports)
+
+
+def test_every_option_as_line(t):
+    ports = [free_port() for _ in range(2)]
+    lines = ["%s = %s\n" % (name, one) for name, value in all_options(t, ports).items() for one in values_of(value)]
+    check_options(t, t.server("--config", t.write("millrace.conf", "".join(lines)), data=None, listen="").ready(), ports)
 
 
 def test_options_of_file_and_variables(t):

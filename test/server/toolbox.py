@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 
+from process import sanitizer_report
 from wire import Client, free_port, trusting
 
 WAIT = 30.0  # seconds until something that must happen counts as not happening; nothing is measured with it
@@ -32,13 +33,13 @@ def until(condition, what):
 class Server:
     """One `millrace serve`. stdout and stderr are one file, `text()`."""
 
-    def __init__(self, toolbox, arguments, environment, directory, port):
+    def __init__(self, toolbox, arguments, environment, directory, port, before=()):
         self.directory, self.port = directory, port
         self.log_path = toolbox.path("server-%d.log" % len(toolbox.servers))
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "MILLRACE_")) and k != "NOTIFY_SOCKET"}
         clean.update(environment)
         with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen([toolbox.millrace, "serve"] + arguments, stdin=subprocess.DEVNULL,
+            self.process = subprocess.Popen([*before, toolbox.millrace, "serve"] + arguments, stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=log, env=clean, cwd=toolbox.directory)
 
     def text(self):
@@ -76,6 +77,7 @@ class Toolbox:
         self.millrace = millrace
         self.directory = tempfile.mkdtemp(prefix="millrace-server-")
         self.servers = []
+        self.ends = []
 
     def path(self, name):
         return os.path.join(self.directory, name)
@@ -87,12 +89,12 @@ class Toolbox:
         os.chmod(path, mode)
         return path
 
-    def server(self, *arguments, environment=None, data="data", listen=None, port=None):
-        """Starts one on a free port of 127.0.0.1, or at `listen`; not waited for."""
+    def server(self, *arguments, environment=None, data="data", listen=None, port=None, before=()):
+        """Starts one on a free port of 127.0.0.1, or at `listen`; not waited for. `before`: words of a program that starts it."""
         port = port or free_port()
         listen = ["--listen", listen or "127.0.0.1:%d" % port] if listen != "" else []
         fixed = ["--data-dir", self.path(data)] if data else []
-        s = Server(self, fixed + listen + list(arguments), environment or {}, self.path(data) if data else None, port)
+        s = Server(self, fixed + listen + list(arguments), environment or {}, self.path(data) if data else None, port, before)
         self.servers.append(s)
         return s
 
@@ -105,6 +107,10 @@ class Toolbox:
         assert len(lines) == 1, s.text()
         for word in words:
             assert word in lines[0], "%r is not in %r" % (word, lines[0])
+
+    def at_close(self, end):
+        """Called after the servers are gone."""
+        self.ends.append(end)
 
     def run(self, *arguments, code=0):
         done = subprocess.run([self.millrace] + list(arguments), stdin=subprocess.DEVNULL, capture_output=True, timeout=WAIT,
@@ -124,6 +130,9 @@ class Toolbox:
              "-keyout", key, "-out", cert], check=True, capture_output=True, timeout=WAIT)
         return cert, key
 
+    def reports(self):
+        return "".join(sanitizer_report(s.text()) for s in self.servers)
+
     def tails(self):
         return "".join("\n-- %s\n%s" % (s.log_path, s.text()[-1500:]) for s in self.servers)
 
@@ -132,6 +141,8 @@ class Toolbox:
             if s.process.poll() is None:
                 s.process.kill()
                 s.process.wait()
+        for end in reversed(self.ends):
+            end()
         shutil.rmtree(self.directory, ignore_errors=True)
 
 

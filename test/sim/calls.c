@@ -230,6 +230,7 @@ void calls_finish_late(bool all)
         if (c->state != SIM_DECIDED || !c->finish_at || (!all && c->finish_at > sim.step))
             continue;
         c->finish_at = 0;
+        sim.figures.late++;
         finish(c);
         calls_take_inbox();
     }
@@ -274,6 +275,7 @@ void call_go(struct sim_call *c)
     }
     c->state = SIM_AT_OWNER;
     if (call->op->where == WHERE_FRONT) {
+        calls_take_inbox(); /* what owners decided meanwhile is in the catalogue already */
         call->error = call->op->run(call, call->in, call->out);
         c->decided_ms = sim.now_ms;
         model_decided(c);
@@ -291,6 +293,7 @@ static void vanish(struct sim_call *c)
 {
     if (c->is_gone)
         return;
+    sim.figures.vanished++;
     TRACE("client of call %llu leaves, state %llu", c - sim.calls, c->state);
     if (c->state == SIM_PARKED) {
         c->state = SIM_CANCELLED;

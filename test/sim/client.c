@@ -257,7 +257,7 @@ static void refused_by_http(const struct client *k, struct sim_call *c, const st
     uint64_t waited_us = faulty_clock_us() - c->net.began_us + 1000; /* the server counts milliseconds */
     bool is_late = r->status == 408 && waited_us >= HTTP_HEAD_TIMEOUT_MS * 1000ull;
     bool is_starved = r->status == 503 && (sim.plan.net.body_budget || sim.plan.net.starve);
-    sim.figures.refused++;
+    sim.figures.turned_away++;
     CHECK(INV_ONE_REPLY, is_late || is_starved, "client %d was refused with status %d", (int)(k - clients), r->status);
     CHECK(INV_ONE_REPLY, c->net.state != NET_AT_SERVER && c->net.state != NET_ANSWERED && !c->net.is_decided,
         "call %d was refused with status %d, and handled", (int)(c - sim.calls), r->status);
@@ -275,7 +275,7 @@ static void check_error(const struct sim_call *c, const struct wire_reply *r)
     if (!c->net.is_decided) {
         bool is_right = c->net.is_skewed ? code == 0 : c->net.is_starved;
         code = c->net.is_skewed ? API_SIGNATURE_EXPIRED : API_BODY_TOO_LARGE;
-        sim.figures.refused++;
+        sim.figures.turned_away++;
         CHECK(INV_ANSWER, is_right, "call %d was answered with status %d, and nobody decided it: %.*s",
             (int)(c - sim.calls), r->status, SLICE_ARG(r->body));
     }

@@ -55,21 +55,25 @@ static bool is_same_attribute(const struct pair *a, const struct pair *b)
            slice_equal(x->string_value, y->string_value) && slice_equal(x->binary_value, y->binary_value);
 }
 
-bool content_is(uint32_t content, uint32_t size, const struct sqs_message *got, struct arena *arena)
+void content_md5(uint32_t content, uint32_t size, char ret_hex[32], struct arena *arena)
+{
+    uint8_t digest[16];
+    md5(body_text(content, size, arena), digest);
+    text_format_hex(digest, 16, ret_hex);
+}
+
+bool content_is(const struct model_message *m, const struct sqs_message *got, struct arena *arena)
 {
     char hex[33];
-    uint8_t digest[16];
-    struct slice body = body_text(content, size, arena);
-    struct values expected = content_attributes(content, arena);
+    struct slice body = body_text(m->content, m->size, arena);
+    struct values expected = content_attributes(m->content, arena);
     const struct pair *a = expected.items, *b = got->message_attributes.items;
     if (!slice_equal(body, got->body) || expected.count != got->message_attributes.count)
         return false;
     for (size_t i = 0; i < expected.count; i++)
         if (!is_same_attribute(&a[i], &b[i]))
             return false;
-    md5(body, digest);
-    text_format_hex(digest, 16, hex);
-    if (!slice_equal(got->md5_of_body, slice_of(hex, 32)))
+    if (!slice_equal(got->md5_of_body, slice_of(m->body_md5, 32)))
         return false;
     if (expected.count == 0)
         return got->md5_of_attributes.size == 0;

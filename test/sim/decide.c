@@ -32,7 +32,6 @@ static bool is_excused(uint32_t code)
     struct store_metrics metrics;
     if (code != ERR_FULL && code != ERR_AGAIN && code != ERR_IO)
         return false;
-    sim.figures.full_errors++;
     if (sim.is_full || sim.may_fail)
         return true;
     store_get_metrics(sim.store, &metrics);
@@ -43,7 +42,10 @@ static bool is_excused(uint32_t code)
 static bool answer(const struct sim_call *c, uint32_t expected, bool changes)
 {
     uint32_t code = c->call.error.code;
+    uint64_t *outcomes = sim.figures.outcomes[c->kind];
     if (changes && expected == 0 && code && is_excused(code)) {
+        sim.figures.disk_errors++;
+        outcomes[OUTCOME_DISK]++;
         TRACE("   refused by the disk: %llu", code);
         if (c->kind == DO_RECEIVE)
             sim.excused_ms = c->decided_ms + 21 * 1000;
@@ -51,6 +53,7 @@ static bool answer(const struct sim_call *c, uint32_t expected, bool changes)
     }
     CHECK(INV_ANSWER, code == expected, "%.*s on %s: error %u (%.*s) where %u is right", SLICE_ARG(c->call.op->name),
         queue_of(c)->name, code, SLICE_ARG(c->call.error_message), expected);
+    outcomes[code ? OUTCOME_REFUSED : OUTCOME_DONE]++;
     return code == 0;
 }
 
@@ -147,6 +150,7 @@ void model_arrives(const struct model_message *from, uint32_t queue, bool is_dea
     struct model_message *m = &model.messages[index];
     m->content = from->content;
     m->size = from->size;
+    memcpy(m->body_md5, from->body_md5, sizeof(m->body_md5));
     m->group = from->group;
     m->dedup = from->dedup;
     accept_message(queue, index, now_ms);
@@ -165,13 +169,16 @@ void model_arrives(const struct model_message *from, uint32_t queue, bool is_dea
         remember_dedup(q, dedup_key(q, m), index, now_ms);
 }
 
-static void sent_one(
-    struct sim_call *c, const struct sim_message *sent, struct slice id_text, struct slice sequence_text)
+static void sent_one(struct sim_call *c, const struct sim_message *sent, struct slice id_text,
+    struct slice sequence_text, struct slice md5_text)
 {
     struct model_queue *q = queue_of(c);
-    const struct model_message *m = &model.messages[sent->index];
+    struct model_message *m = &model.messages[sent->index];
     word id[2], sequence = 0;
     parse_id(id_text, id);
+    content_md5(m->content, m->size, m->body_md5, &c->call.arena);
+    CHECK(INV_ANSWER, slice_equal(md5_text, slice_of(m->body_md5, sizeof(m->body_md5))),
+        "%s: message %u was taken with the MD5 %.*s", q->name, sent->index, SLICE_ARG(md5_text));
     CHECK(INV_ANSWER, q->is_fifo == text_parse_u64(sequence_text, &sequence), "the sequence number on %s is %.*s",
         q->name, SLICE_ARG(sequence_text));
     uint32_t original = q->is_fifo ? find_dedup(q, dedup_key(q, m), c->decided_ms) : UINT32_MAX;
@@ -203,7 +210,7 @@ static void decide_send(struct sim_call *c)
 {
     const struct sqs_send_message_out *out = c->call.out;
     if (answer(c, send_error(c), true))
-        sent_one(c, &c->messages[0], out->message_id, out->sequence_number);
+        sent_one(c, &c->messages[0], out->message_id, out->sequence_number, out->md5_of_body);
 }
 
 static void decide_send_batch(struct sim_call *c)
@@ -215,7 +222,7 @@ static void decide_send_batch(struct sim_call *c)
     CHECK(INV_ANSWER, out->successful.count == c->count && out->failed.count == 0,
         "%zu of %u messages of a batch were taken", out->successful.count, c->count);
     for (uint32_t i = 0; i < c->count; i++)
-        sent_one(c, &c->messages[i], results[i].message_id, results[i].sequence_number);
+        sent_one(c, &c->messages[i], results[i].message_id, results[i].sequence_number, results[i].md5_of_body);
 }
 
 /* ---- receive -------------------------------------------------------------------------------------------------------------------------- */
@@ -329,6 +336,16 @@ static void check_fifo_order(const struct sim_call *c)
     }
 }
 
+static void count_received(const struct sim_call *c, const struct model_message *m)
+{
+    const struct model_queue *q = queue_of(c);
+    if (c->is_renewal)
+        return;
+    ++*(q->is_fifo ? &sim.figures.fifo : m->group ? &sim.figures.fair : &sim.figures.standard);
+    sim.figures.again += m->generation - m->undone > 1;
+    sim.figures.delayed += m->generation == 1 && (q->is_fifo ? q->delay_s > 0 : m->visible_ms > m->sent_ms);
+}
+
 static void lease_one(struct sim_call *c, uint32_t i, uint64_t visibility_s)
 {
     const struct receive_pick *pick = &((const struct receive_plan *)c->call.scratch)->picks[i];
@@ -340,6 +357,7 @@ static void lease_one(struct sim_call *c, uint32_t i, uint64_t visibility_s)
         if (m->generation - m->undone == 1)
             model_set(&m->first_ms, c->decided_ms);
     }
+    count_received(c, m);
     model_set(&m->leased_ms, c->decided_ms);
     model_set(&m->lease_ms, c->decided_ms + visibility_s * 1000);
     c->got_generation[i] = m->generation;
@@ -389,6 +407,7 @@ static void decide_receive(struct sim_call *c)
     take_picks(c);
     if (c->is_renewal) {
         check_renewal(c, a);
+        sim.figures.renewals++;
     } else {
         uint64_t due = f.receivable < c->number[0] ? f.receivable : c->number[0];
         for (uint32_t i = 0; i < c->got_count; i++)
@@ -407,7 +426,6 @@ static void decide_receive(struct sim_call *c)
         check_empty(c);
     else if (q->is_fifo && c->number[3] && !c->is_renewal)
         remember_attempt(c, c->number[3]);
-    sim.figures.received += c->got_count;
 }
 
 void model_parked(struct sim_call *c)
@@ -447,10 +465,17 @@ static bool is_current(const struct model_message *m, const struct sim_message *
     return message_is_leased(m, now_ms) && m->generation == about->generation;
 }
 
+static void count_handle(const struct model_message *m, const struct sim_message *about)
+{
+    sim.figures.foreign_handles += about->born == BORN_ELSEWHERE;
+    sim.figures.stale_handles += m->state == M_LIVE && m->generation != about->generation;
+}
+
 static uint32_t delete_error(const struct sim_call *c, const struct sim_message *about)
 {
     const struct model_queue *q = queue_of(c);
     const struct model_message *m = &model.messages[about->index];
+    count_handle(m, about);
     if (about->born != q->born)
         return SQS_RECEIPT_HANDLE_INVALID;
     if (q->is_fifo && message_is_there(m, c->decided_ms) && !is_current(m, about, c->decided_ms))
@@ -478,6 +503,7 @@ static uint32_t visibility_error(const struct sim_call *c, const struct sim_mess
 {
     const struct model_queue *q = queue_of(c);
     const struct model_message *m = &model.messages[about->index];
+    count_handle(m, about);
     if (about->born != q->born)
         return SQS_RECEIPT_HANDLE_INVALID;
     if (!message_is_there(m, c->decided_ms))
@@ -552,14 +578,17 @@ static void decide_visibility_batch(struct sim_call *c)
 
 /* ---- queues --------------------------------------------------------------------------------------------------------------------------------- */
 
-static void all_die(struct model_queue *q, enum message_state state)
+static void all_die(struct model_queue *q, enum message_state state, uint64_t now_ms)
 {
     for (word i = 0; i < q->list_count; i++) {
         struct model_message *m = &model.messages[q->list[i]];
-        if (m->state == M_LIVE)
+        if (m->state == M_LIVE) {
+            sim.figures.purged_leased += state == M_PURGED && message_is_leased(m, now_ms);
             model_message_dies(m, state);
-        else if (model_is_away(m))
+        } else if (model_is_away(m)) {
+            sim.figures.purged_away += state == M_PURGED;
             model_set(&m->is_orphan, 1);
+        }
     }
     model_set(&q->dedup_count, 0);
     model_set(&q->attempt_count, 0);
@@ -568,7 +597,7 @@ static void all_die(struct model_queue *q, enum message_state state)
 static void decide_purge(struct sim_call *c)
 {
     if (answer(c, queue_of(c)->exists ? 0 : SQS_QUEUE_DOES_NOT_EXIST, true))
-        all_die(queue_of(c), M_PURGED);
+        all_die(queue_of(c), M_PURGED, c->decided_ms);
 }
 
 static void decide_delete_queue(struct sim_call *c)
@@ -576,7 +605,7 @@ static void decide_delete_queue(struct sim_call *c)
     struct model_queue *q = queue_of(c);
     if (!answer(c, q->exists ? 0 : SQS_QUEUE_DOES_NOT_EXIST, true))
         return;
-    all_die(q, M_GONE);
+    all_die(q, M_GONE, c->decided_ms);
     model_set(&q->exists, 0);
 }
 
@@ -591,6 +620,7 @@ static void decide_create(struct sim_call *c)
         return;
     model_set(&q->exists, 1);
     model_set(&q->born, ++q->newest_born);
+    sim.figures.recreated += q->born > 1;
     model_set(&q->delay_s, n[0]);
     model_set(&q->retention_s, n[1]);
     model_set(&q->visibility_s, n[2]);

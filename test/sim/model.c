@@ -100,33 +100,51 @@ void model_crash(lsn_t last, const lsn_t logs[LOG_COUNT])
 
 /* ---- birth --------------------------------------------------------------------------------------------------------------------- */
 
+/* Kept from seed to seed, and not cleared: counts say what is in use. */
+static struct {
+    uint32_t message_max;
+    struct model_message *messages;
+    uint32_t *lists[QUEUES_MAX];
+    struct model_dedup *dedups[QUEUES_MAX];
+    struct model_attempt *attempts[QUEUES_MAX];
+} arrays;
+
+static void *array(void *old, size_t count, size_t size)
+{
+    free(old);
+    void *p = calloc(count, size);
+    ASSERT(p);
+    return p;
+}
+
+static void arrays_make(uint32_t message_max)
+{
+    arrays.message_max = message_max;
+    arrays.messages = array(arrays.messages, message_max, sizeof(*arrays.messages));
+    for (int i = 0; i < QUEUES_MAX; i++) {
+        arrays.lists[i] = array(arrays.lists[i], message_max, sizeof(*arrays.lists[i]));
+        arrays.dedups[i] = array(arrays.dedups[i], DEDUP_MAX, sizeof(*arrays.dedups[i]));
+        arrays.attempts[i] = array(arrays.attempts[i], ATTEMPTS_MAX, sizeof(*arrays.attempts[i]));
+    }
+}
+
 void model_start(uint32_t steps)
 {
     back.count = back.mark_first = back.mark_count = 0;
     memset(back.durable, 0, sizeof(back.durable));
+    uint32_t message_max = 4 * steps + 1000;
+    if (message_max > arrays.message_max)
+        arrays_make(message_max);
     memset(&model, 0, sizeof(model));
-    model.message_max = 4 * steps + 1000;
-    model.messages = calloc(model.message_max, sizeof(*model.messages));
-    ASSERT(model.messages);
+    model.message_max = message_max;
+    model.messages = arrays.messages;
     for (int i = 0; i < QUEUES_MAX; i++) {
         struct model_queue *q = &model.queues[i];
-        q->list = calloc(model.message_max, sizeof(*q->list));
-        q->dedups = calloc(DEDUP_MAX, sizeof(*q->dedups));
-        q->attempts = calloc(ATTEMPTS_MAX, sizeof(*q->attempts));
-        ASSERT(q->list && q->dedups && q->attempts);
+        q->list = arrays.lists[i];
+        q->dedups = arrays.dedups[i];
+        q->attempts = arrays.attempts[i];
     }
     model.content_count = 1;
-}
-
-void model_end(void)
-{
-    free(model.messages);
-    for (int i = 0; i < QUEUES_MAX; i++) {
-        free(model.queues[i].list);
-        free(model.queues[i].dedups);
-        free(model.queues[i].attempts);
-    }
-    model.messages = NULL;
 }
 
 uint32_t model_new_message(uint32_t queue)

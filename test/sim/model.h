@@ -44,6 +44,7 @@ struct model_message {
     word by_task;                    /* it travels by a move task */
     /* chosen by the client before */
     uint32_t queue, content, size, group, dedup; /* group 0: none; dedup 0: none, UINT32_MAX: by content */
+    char body_md5[32];                           /* of the body; known when it was sent */
     uint64_t born;
 };
 
@@ -99,7 +100,6 @@ struct model {
 extern struct model model;
 
 void model_start(uint32_t steps);
-void model_end(void);
 
 void model_set(word *at, word value);
 /* Everything set since the last call of this belongs to a call whose newest record is `lsn` (in `log`). */

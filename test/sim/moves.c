@@ -120,6 +120,14 @@ bool model_is_away(const struct model_message *m)
     return m->state == M_TRANSIT || m->state == M_ARRIVED || m->state == M_REFUSED;
 }
 
+uint64_t moves_in_transit(void)
+{
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < model.message_count; i++)
+        count += model_is_away(&model.messages[i]);
+    return count;
+}
+
 bool model_is_due(const struct model_message *m)
 {
     const struct model_queue *q = &model.queues[m->queue];
@@ -183,7 +191,7 @@ static void leave(
     if (is_task)
         model_set(&q->task_transit, q->task_transit + 1);
     moved_recently[e->log]++;
-    sim.figures.moved++;
+    ++*(is_task ? &sim.figures.task_moves : &sim.figures.letters);
 }
 
 static void moved_out(const struct event *e)
@@ -222,6 +230,7 @@ static void arrived(const struct event *e)
             (uint32_t)(m - model.messages), is_refused ? "refused" : "taken", to->name);
         TRACE("   number %llu of log %llu, %llu, arrives at queue %llu: refused %llu", number, a->decided.log,
             m - model.messages, m->transit_to, is_refused);
+        ++*(is_refused ? &sim.figures.refused : &sim.figures.arrived);
         model_set(&m->state, is_refused ? M_REFUSED : M_ARRIVED);
         if (is_refused || expires_there(m, to, e->now_ms))
             continue;
@@ -278,6 +287,9 @@ static void task_status(const struct event *e)
         (unsigned long long)q->task_transit);
     CHECK(INV_MOVED, q->task_status == (status == TASK_CANCELLED ? TASK_CANCELLING : TASK_RUNNING),
         "%s: a task that was not running ended", q->name);
+    ++*(status == TASK_COMPLETED   ? &sim.figures.tasks_completed
+        : status == TASK_CANCELLED ? &sim.figures.tasks_cancelled
+                                   : &sim.figures.tasks_failed);
     model_set(&q->task_status, status);
 }
 

@@ -206,14 +206,15 @@ struct held *held_new(void)
     return &sim.held[sim.held_count++ % HELD_MAX]; /* the oldest is forgotten: its message comes again */
 }
 
-/* A recent one of this queue, or any; NULL: none was found in a few tries. */
+/* A recent one of this queue, or any, or now and then one of another queue; NULL: none was found in a few tries. */
 static struct held *draw_held(uint32_t queue)
 {
+    bool is_foreign = one_in(40);
     uint32_t known = sim.held_count < HELD_MAX ? sim.held_count : HELD_MAX;
     for (int tries = 0; known && tries < 12; tries++) {
         uint64_t back = below(one_in(4) ? known : known < 16 ? known : 16);
         struct held *h = &sim.held[(sim.held_count - 1 - back) % HELD_MAX];
-        if (h->is_used && h->queue == queue)
+        if (h->is_used && (h->queue == queue) != is_foreign)
             return h;
     }
     return NULL;
@@ -229,9 +230,23 @@ static bool is_about(const struct sim_call *c, uint32_t index)
 
 static struct slice about(struct sim_call *c, const struct held *h, uint64_t argument)
 {
-    c->messages[c->count++] =
-        (struct sim_message){ .index = h->message, .born = h->born, .generation = h->generation, .argument = argument };
-    return arena_copy(&c->call.arena, slice_of(h->handle, HANDLE_BYTES));
+    char *handle = arena_alloc(&c->call.arena, HANDLE_BYTES);
+    bool is_broken = one_in(60);
+    memcpy(handle, h->handle, HANDLE_BYTES);
+    if (is_broken)
+        handle[below(HANDLE_BYTES - 4)] ^= 1; /* the last ones hold bits that mean nothing */
+    c->messages[c->count++] = (struct sim_message){ .index = h->message,
+        .born = is_broken || h->queue != c->queue ? BORN_ELSEWHERE : h->born,
+        .generation = h->generation,
+        .argument = argument };
+    return slice_of(handle, HANDLE_BYTES);
+}
+
+/* Most clients delete once. */
+static void use_up(const struct sim_call *c, struct held *h)
+{
+    if (c->messages[c->count - 1].born != BORN_ELSEWHERE && !one_in(8))
+        h->is_used = false;
 }
 
 static void do_delete(uint32_t queue)
@@ -244,8 +259,7 @@ static void do_delete(uint32_t queue)
     in->queue_url = url_of(c);
     in->receipt_handle = about(c, h, 0);
     TRACE("call %llu deletes %llu of queue %llu, receipt %llu", c - sim.calls, h->message, queue, h->generation);
-    if (!one_in(8))
-        h->is_used = false;
+    use_up(c, h);
     call_go(c);
 }
 
@@ -263,8 +277,7 @@ static void do_delete_batch(uint32_t queue)
             continue;
         entries[c->count].id = entry_id(c, c->count);
         entries[c->count].receipt_handle = about(c, h, 0);
-        if (!one_in(8))
-            h->is_used = false;
+        use_up(c, h);
     }
     if (c->count == 0)
         return;
@@ -374,6 +387,21 @@ void ops_create_queue(uint32_t queue, bool is_random)
     call_go(c);
 }
 
+/* Messages that were sent to this queue (or away from it) and not decided about there. */
+static bool is_in_transit(uint32_t queue, bool is_source)
+{
+    enum { LOOK_BACK = 64 };
+    for (uint32_t i = 0; i < sim.plan.queue_count; i++) {
+        const struct model_queue *q = &model.queues[i];
+        for (word k = q->list_count; k > 0 && k + LOOK_BACK > q->list_count; k--) {
+            const struct model_message *m = &model.messages[q->list[k - 1]];
+            if (m->state == M_TRANSIT && (is_source ? i : m->transit_to) == queue)
+                return true;
+        }
+    }
+    return false;
+}
+
 static void do_create(uint32_t queue)
 {
     ops_create_queue(queue, one_in(3));
@@ -381,7 +409,7 @@ static void do_create(uint32_t queue)
 
 static void do_delete_queue(uint32_t queue)
 {
-    if (model.queues[queue].exists && !one_in(6))
+    if (model.queues[queue].exists && !one_in(6) && !is_in_transit(queue, false))
         return; /* it would spoil every history */
     struct sim_call *c = call_begin(DO_DELETE_QUEUE, OP_sqs_delete_queue, queue);
     if (!c)
@@ -403,8 +431,12 @@ void ops_purge(uint32_t queue)
 
 static void do_purge(uint32_t queue)
 {
-    if (one_in(4))
+    bool has_left = is_in_transit(queue, true);
+    if (one_in(4) || has_left)
         ops_purge(queue);
+    for (uint32_t i = 0; i < sim.plan.queue_count && has_left; i++) /* what is refused there now belongs to nobody */
+        if (is_in_transit(i, false) && one_in(3))
+            do_delete_queue(i);
 }
 
 static void do_set_attributes(uint32_t queue)
@@ -563,8 +595,31 @@ static void do_redrive_policy(uint32_t queue)
     call_go(c);
 }
 
+/* Mostly a queue that `is_good`, if there is one. */
+static uint32_t prefer(uint32_t queue, bool (*is_good)(uint32_t queue))
+{
+    for (uint32_t i = 0; i < sim.plan.queue_count && !one_in(4); i++)
+        if (is_good((queue + i) % sim.plan.queue_count))
+            return (queue + i) % sim.plan.queue_count;
+    return queue;
+}
+
+static bool has_letters(uint32_t queue)
+{
+    for (uint32_t i = 0; i < sim.plan.queue_count; i++)
+        if (model.queues[i].exists && model.queues[i].redrive_to == queue + 1)
+            return model_figures(&model.queues[queue], sim.now_ms).visible > 0;
+    return false;
+}
+
+static bool has_task(uint32_t queue)
+{
+    return model.queues[queue].task_status == TASK_RUNNING;
+}
+
 static void do_start_task(uint32_t queue)
 {
+    queue = prefer(queue, has_letters);
     struct sim_call *c = call_begin(DO_START_TASK, OP_sqs_start_message_move_task, queue);
     if (!c)
         return;
@@ -576,13 +631,14 @@ static void do_start_task(uint32_t queue)
         in->destination_arn = arn_of(c, target);
     }
     if (one_in(3))
-        in->max_per_second = 1 + (int64_t)below(50);
+        in->max_per_second = 1 + (int64_t)below(one_in(2) ? 2 : 50);
     TRACE("call %llu starts a move task from queue %llu to %lld", c - sim.calls, queue, (int64_t)c->number[0] - 1);
     call_go(c);
 }
 
 static void do_cancel_task(uint32_t queue)
 {
+    queue = prefer(queue, has_task);
     const struct task_handle_kept *kept = &sim.tasks[queue];
     struct sim_call *c = kept->size ? call_begin(DO_CANCEL_TASK, OP_sqs_cancel_message_move_task, queue) : NULL;
     if (!c)

@@ -65,8 +65,8 @@ void model_check_messages(struct sim_call *c)
             memcpy(m->id, id, 16); /* a move task made it, so this is the first time its name is told */
         CHECK(INV_NOT_INVENTED, is_id && memcmp(id, m->id, 16) == 0, "%s: message %u came with another id",
             model.queues[c->queue].name, c->got[i]);
-        CHECK(INV_NOT_INVENTED, content_is(m->content, m->size, got, &c->call.arena),
-            "%s: message %u is not what was sent", model.queues[c->queue].name, c->got[i]);
+        CHECK(INV_NOT_INVENTED, content_is(m, got, &c->call.arena), "%s: message %u is not what was sent",
+            model.queues[c->queue].name, c->got[i]);
         CHECK(INV_ANSWER, got->receipt_handle.size == HANDLE_BYTES, "a receipt handle of %zu bytes",
             got->receipt_handle.size);
         check_system(c, i, got);

@@ -359,6 +359,7 @@ void server_close(bool is_crash)
 void server_forget(void)
 {
     server.http = NULL;
+    owners_on_earlier_wake(NULL); /* the front it would wake is gone */
     server.starve_at = 0;
     sqs_service.ops = server.own_rows;
     front_leave_thread();

@@ -1,17 +1,14 @@
-/* sim.c: the program: seeds, the scheduler, and what is said about a seed that fails. */
+/* sim.c: one seed: its plan, the scheduler, and what is said when it fails. */
 #include "world.h"
 #include "net.h"
-#include "api/gateway.h"
-#include "base/log.h"
 #include "base/map.h"
 #include "support/faulty_net.h"
-#include "base/text.h"
 #include "sys/sys.h"
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <time.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 struct sim sim;
@@ -23,7 +20,7 @@ enum { REPORTS_MAX = 5 };
 
 /* ---- failing --------------------------------------------------------------------------------------------------------------- */
 
-static void report(enum invariant number, const char *sentence)
+void sim_report(enum invariant number, const char *sentence)
 {
     if (reports++ >= REPORTS_MAX)
         return;
@@ -41,24 +38,8 @@ _Noreturn void sim_fail(enum invariant number, const char *format, ...)
     va_start(args, format);
     vsnprintf(sentence, sizeof(sentence), format, args);
     va_end(args);
-    report(number, sentence);
+    sim_report(number, sentence);
     longjmp(failed_jump, 1);
-}
-
-/* An assertion of the server is a failed seed, too; there is no going on after it. */
-static void on_abort(int number)
-{
-    (void)number;
-    reports = 0;
-    report(INV_CRASHED, "the server under test aborted");
-    _exit(1);
-}
-
-/* A failed sync leaves the store by longjmp, as the process would end there: what it was at then is not given back. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
-{
-    return "leak:snapshot_take\nleak:transfer_deliver\nleak:move_tasks_work\n";
 }
 
 /* The sanitizers end the process themselves: the seed is what one needs then. */
@@ -67,7 +48,34 @@ extern void __sanitizer_set_death_callback(void (*call)(void)) __attribute__((we
 static void on_sanitizer(void)
 {
     reports = 0;
-    report(INV_CRASHED, "a sanitizer ended the history");
+    sim_report(INV_CRASHED, "a sanitizer ended the history");
+}
+
+/* The server's own end, an assertion for example, or none at all: a failed seed, too, and there is no going on after it. */
+static void on_signal(int number)
+{
+    reports = 0;
+    sim_report(INV_CRASHED, number == SIGPROF ? "the history does not end" : "the server under test crashed");
+    _exit(1);
+}
+
+void sim_watch(uint32_t seconds)
+{
+    static const int numbers[] = { SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGPROF };
+    const struct itimerval limit = { .it_value = { .tv_sec = seconds } };
+    for (size_t i = 0; i < ARRAY_COUNT(numbers); i++)
+        if (!__sanitizer_set_death_callback || numbers[i] == SIGABRT || numbers[i] == SIGPROF)
+            signal(numbers[i], on_signal);
+    if (__sanitizer_set_death_callback)
+        __sanitizer_set_death_callback(on_sanitizer);
+    setitimer(ITIMER_PROF, &limit, NULL);
+}
+
+/* A failed sync leaves the store by longjmp, as the process would end there: what it was at then is not given back. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:snapshot_take\nleak:transfer_deliver\nleak:move_tasks_work\n";
 }
 
 /* ---- what a history is like ---------------------------------------------------------------------------------------------------- */
@@ -86,27 +94,11 @@ static uint32_t draw_rate(uint32_t high) /* often none, now and then far too muc
 
 static void draw_plan(struct plan *p)
 {
-    static const uint32_t usual[DO_COUNT] = { [DO_SEND] = 30,
-        [DO_SEND_BATCH] = 8,
-        [DO_RECEIVE] = 30,
-        [DO_DELETE] = 25,
-        [DO_DELETE_BATCH] = 6,
-        [DO_VISIBILITY] = 8,
-        [DO_VISIBILITY_BATCH] = 3,
-        [DO_PURGE] = 1,
-        [DO_CREATE] = 2,
-        [DO_DELETE_QUEUE] = 2,
-        [DO_SET_ATTRIBUTES] = 2,
-        [DO_GET_ATTRIBUTES] = 4,
-        [DO_LIST] = 1,
-        [DO_TAG] = 1,
-        [DO_PERMISSION] = 1,
-        [DO_GET_URL] = 1,
-        [DO_LIST_SOURCES] = 1,
-        [DO_REDRIVE_POLICY] = 2,
-        [DO_START_TASK] = 2,
-        [DO_CANCEL_TASK] = 1,
-        [DO_LIST_TASKS] = 1 };
+    static const uint32_t usual[] = {
+#define OP_KIND(name, text, weight, refused, disk) weight,
+#include "sim/op_kinds.def"
+#undef OP_KIND
+    };
     *p = (struct plan){ .queue_count = draw(2, QUEUES_MAX), .body_max = prng_one_in(&sim.random, 2) ? 200 : 2000 };
     for (int i = 0; i < DO_COUNT; i++) {
         static const uint32_t shares[] = { 0, 1, 2, 2, 2, 6 };
@@ -116,7 +108,7 @@ static void draw_plan(struct plan *p)
     p->weight[DO_RECEIVE] += 15;
     p->weight[DO_DELETE] += 10;
     p->big_one_in = draw_rate(100);
-    p->huge_one_in = prng_one_in(&sim.random, 6) ? draw(100, 300) : 0;
+    p->huge_one_in = prng_one_in(&sim.random, 6) ? draw(100, 300) : prng_one_in(&sim.random, 10) ? draw(15, 40) : 0;
     p->flush = draw(5, 60);
     p->work = draw(1, 20);
     p->clock = draw(5, 40);
@@ -204,6 +196,7 @@ static void leap(void)
         ms = prng_one_in(&sim.random, 4) ? prng_between(&sim.random, 1, 5) * 3600 * 1000 : 5 * 60 * 1000;
         break;
     }
+    sim.figures.leaps++;
     TRACE("time passes: %llu ms", ms);
     world_sleep_us(ms * 1000);
 }
@@ -214,6 +207,7 @@ static void jump_wall(void)
     int64_t ms = (int64_t)prng_below(&sim.random, 2 * 3600 * 1000) - 3600 * 1000;
     int64_t behind = (int64_t)sim_server_ms() - (sys->clock.wall_ms() + ms);
     if (behind < 20 * 3600 * 1000) {
+        sim.figures.wall_jumps++;
         TRACE("the wall clock jumps by %lld ms", ms);
         faulty_clock_jump_wall(ms);
     }
@@ -372,157 +366,11 @@ bool sim_run_seed(uint64_t seed, uint32_t steps)
         owners_abandon();
     }
     sim.is_open = false;
+    const struct faulty_counts *sectors = faulty_disk_counts();
+    sim.figures.kept = sectors->kept;
+    sim.figures.dropped = sectors->dropped;
+    sim.figures.torn = sectors->torn;
     sim.history ^= faulty_disk_digest();
     faulty_disk_reset(0);
-    model_end();
     return is_good;
-}
-
-/* ---- the program --------------------------------------------------------------------------------------------------------------------------- */
-
-struct options {
-    uint64_t from, count;
-    uint32_t steps;
-    bool is_verbose, checks_repeat, stops;
-};
-
-static void add_figures(uint64_t *total)
-{
-    const uint64_t *own = (const uint64_t *)&sim.figures;
-    for (size_t i = 0; i < sizeof(sim.figures) / sizeof(*own); i++)
-        total[i] += own[i];
-}
-
-static void print_figures(const uint64_t *total)
-{
-    static const char *const names[] = { "calls", "received", "crashes", "starts", "snapshots", "relocated", "recycled",
-        "parked", "undone", "duplicates", "flips", "disk errors", "fatal", "moved", "cold", "requests", "replies",
-        "given up", "sent again", "refused" };
-    static_assert(ARRAY_COUNT(names) == sizeof(sim.figures) / sizeof(uint64_t), "one name a figure");
-    for (size_t i = 0; i < ARRAY_COUNT(names); i++)
-        printf("%s%s %llu", i ? ", " : "", names[i], (unsigned long long)total[i]);
-    printf("\n");
-}
-
-static bool run_one(const struct options *o, uint64_t seed)
-{
-    bool is_good = sim_run_seed(seed, o->steps);
-    uint64_t history = sim.history;
-    if (o->is_verbose)
-        printf("seed %llu: %s, history %016llx\n", (unsigned long long)seed, is_good ? "good" : "FAILED",
-            (unsigned long long)history);
-    if (is_good && o->checks_repeat) {
-        sim_run_seed(seed, o->steps);
-        if (sim.history != history) {
-            report(INV_REPEAT, "the same seed was another history");
-            return false;
-        }
-    }
-    return is_good;
-}
-
-static int run(const struct options *o)
-{
-    uint64_t bad = 0, done = 0, total[sizeof(sim.figures) / sizeof(uint64_t)] = { 0 };
-    struct timespec from, to;
-    clock_gettime(CLOCK_MONOTONIC, &from);
-    for (; done < o->count && !(bad && o->stops); done++) {
-        bad += !run_one(o, o->from + done);
-        add_figures(total);
-    }
-    clock_gettime(CLOCK_MONOTONIC, &to);
-    double seconds = (double)(to.tv_sec - from.tv_sec) + 1e-9 * (double)(to.tv_nsec - from.tv_nsec);
-    double steps = (double)done * o->steps * (o->checks_repeat ? 2 : 1);
-    print_figures(total);
-    printf(
-        "%llu seeds, %.0f steps, %.0f steps/s\n", (unsigned long long)done, steps, seconds > 0 ? steps / seconds : 0);
-    printf("%llu passed, %llu failed\n", (unsigned long long)(done - bad), (unsigned long long)bad);
-    return bad ? 1 : 0;
-}
-
-static int usage(void)
-{
-    fputs("sim --seeds COUNT [--from SEED] [--steps N]     COUNT histories\n"
-          "sim --seed SEED [--steps N] [--trace]            one, with every event on stdout\n"
-          "    --verbose       a line for each seed        --check-repeat  every seed twice, compared\n"
-          "    --stop          end at the first failure        --network N     one seed in N over the network (4; 0: "
-          "none)\n",
-        stderr);
-    return 64;
-}
-
-static bool parse(int count, char **words, struct options *o)
-{
-    for (int i = 1; i < count; i++) {
-        struct slice option = slice_str(words[i]);
-        uint64_t number = 0;
-        bool has_number = i + 1 < count && text_parse_u64(slice_str(words[i + 1]), &number);
-        if (slice_equal(option, SLICE("--verbose"))) {
-            o->is_verbose = true;
-            continue;
-        } else if (slice_equal(option, SLICE("--trace"))) {
-            trace_is_loud = true;
-            continue;
-        } else if (slice_equal(option, SLICE("--check-repeat"))) {
-            o->checks_repeat = true;
-            continue;
-        } else if (slice_equal(option, SLICE("--stop"))) {
-            o->stops = true;
-            continue;
-        } else if (!has_number) {
-            return false;
-        } else if (slice_equal(option, SLICE("--seeds"))) {
-            o->count = number;
-        } else if (slice_equal(option, SLICE("--seed"))) {
-            o->from = number;
-            o->count = 1;
-        } else if (slice_equal(option, SLICE("--network"))) {
-            sim.net_one_in = number;
-        } else if (slice_equal(option, SLICE("--from"))) {
-            o->from = number;
-        } else if (slice_equal(option, SLICE("--steps"))) {
-            o->steps = (uint32_t)number;
-        } else {
-            return false;
-        }
-        i++;
-    }
-    return true;
-}
-
-int main(int count, char **words)
-{
-    struct options o = { .from = 1, .count = 1, .steps = 2000 };
-    sim.net_one_in = 4;
-    if (!parse(count, words, &o))
-        return usage();
-    signal(SIGABRT, on_abort);
-    if (__sanitizer_set_death_callback)
-        __sanitizer_set_death_callback(on_sanitizer);
-    log_set_level(LOG_ERROR + 1);
-    static struct sys sim_sys;
-    sim_sys = sys_faulty;
-    sim_sys.net = &sys_net_faulty;
-    sys = &sim_sys;
-    sim.calls = calloc(CALLS_MAX, sizeof(*sim.calls));
-    sim.events = calloc(EVENTS_MAX, sizeof(*sim.events));
-    ASSERT(sim.calls && sim.events);
-    arena_init(&sim.arena, 64 * MIB);
-    arena_init(&sim.details, 64 * MIB);
-    gateway_register();
-    sqs_register();
-    server_register();
-    int code = run(&o);
-    for (int i = 0; i < CALLS_MAX; i++) {
-        if (sim.calls[i].call.arena.limit_bytes)
-            arena_deinit(&sim.calls[i].call.arena);
-        buf_deinit(&sim.calls[i].net.request);
-        buf_deinit(&sim.calls[i].net.decided);
-    }
-    clients_reset();
-    arena_deinit(&sim.arena);
-    arena_deinit(&sim.details);
-    free(sim.calls);
-    free(sim.events);
-    return code;
 }

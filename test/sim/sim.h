@@ -17,6 +17,7 @@
 #include "api/call.h"
 #include "api/owner.h"
 #include "service/sqs/sqs.h"
+#include "sim/figures.h"
 #include "support/prng.h"
 #include <stdio.h>
 
@@ -48,6 +49,7 @@ enum invariant {
     INV_MOVED,        /* dead letters: moved when due, found where they went, counted once */
     INV_REPEAT,       /* one seed, one history */
     INV_CRASHED,      /* the server under test aborted */
+    INV_MEMORY,       /* memory follows live data */
     INV_ONE_REPLY,    /* a request that arrived whole gets one reply, or its connection ends */
     INV_OWN_REPLY,    /* a reply belongs to its request, byte for byte */
     INV_PATIENCE,     /* slow and half-open clients hold bounded memory, and are gone when their time is over */
@@ -55,31 +57,6 @@ enum invariant {
 };
 
 /* ---- one seed's plan: what this history is like (swarm testing: every seed leaves something out) ------------------------ */
-
-enum op_kind {
-    DO_SEND,
-    DO_SEND_BATCH,
-    DO_RECEIVE,
-    DO_DELETE,
-    DO_DELETE_BATCH,
-    DO_VISIBILITY,
-    DO_VISIBILITY_BATCH,
-    DO_PURGE,
-    DO_CREATE,
-    DO_DELETE_QUEUE,
-    DO_SET_ATTRIBUTES,
-    DO_GET_ATTRIBUTES,
-    DO_LIST,
-    DO_TAG,
-    DO_PERMISSION,
-    DO_GET_URL,
-    DO_LIST_SOURCES,
-    DO_REDRIVE_POLICY,
-    DO_START_TASK,
-    DO_CANCEL_TASK,
-    DO_LIST_TASKS,
-    DO_COUNT
-};
 
 struct plan {
     uint32_t queue_count;
@@ -117,10 +94,11 @@ enum sim_call_state {
     SIM_UNDOING
 };
 
-struct sim_message {           /* one message of a request: what the client meant */
-    uint32_t index;            /* the model's: that it would become, or that it is about */
-    uint64_t born, generation; /* of the delivery it is about */
-    uint64_t argument;         /* delay, visibility */
+#define BORN_ELSEWHERE UINT64_MAX /* a handle of another queue, or a broken one */
+struct sim_message {              /* one message of a request: what the client meant */
+    uint32_t index;               /* the model's: that it would become, or that it is about */
+    uint64_t born, generation;    /* of the delivery it is about */
+    uint64_t argument;            /* delay, visibility */
 };
 struct sim_call {
     struct call call; /* first */
@@ -209,15 +187,12 @@ struct sim {
     bool is_full;           /* the disk has been given a bound */
     bool may_fail;          /* a fault is armed: errors of the disk are expected */
     bool has_lost_segments; /* a full replay is not possible any more */
-    struct {
-        uint64_t calls, received, crashes, restarts, snapshots, relocated, recycled, parked, undone, duplicates, flips,
-            full_errors, fatal, moved, cold, requests, replies, given_up, resent, refused;
-    } figures;
+    struct figures figures;
 };
 extern struct sim sim;
 
 void world_explain(uint32_t queue, uint64_t now_ms); /* prints model and server side by side */
-bool sim_run_seed(uint64_t seed, uint32_t steps);    /* false: it failed, and was reported */
+bool sim_run_seed(uint64_t seed, uint32_t steps);    /* sim.c; false: it failed, and was reported */
 uint64_t sim_server_ms(void);                        /* clock_ms, remembered as the highest */
 /* A slot for a new call with its input shape cleared in call.in; NULL: all are taken. */
 struct sim_call *call_begin(enum op_kind kind, enum sqs_op op, uint32_t queue);
@@ -241,6 +216,7 @@ struct error moves_apply(void *state, const struct record *r); /* in the place o
 void moves_take(const struct event *e);
 void moves_call_ended(uint16_t log); /* what was appended until here came from a call */
 uint32_t moves_since_last_call(uint16_t log);
+uint64_t moves_in_transit(void); /* messages that left a queue and are not settled */
 
 /* ops.c */
 void ops_start_random(void);
@@ -253,7 +229,12 @@ struct held *held_new(void);
 /* content.c */
 struct slice body_text(uint32_t content, uint32_t size, struct arena *arena);
 struct values content_attributes(uint32_t content, struct arena *arena);
-bool content_is(uint32_t content, uint32_t size, const struct sqs_message *got, struct arena *arena);
+struct model_message;
+void content_md5(uint32_t content, uint32_t size, char ret_hex[32], struct arena *arena);
+bool content_is(const struct model_message *m, const struct sqs_message *got, struct arena *arena);
+
+/* memory.c */
+size_t memory_held(void); /* bytes of this program's malloc */
 
 /* dump.c */
 char *dump_state(void); /* malloc'ed */
@@ -270,6 +251,9 @@ void trace_clear(void);
 void trace_print(FILE *out);
 extern bool trace_is_loud; /* every event to stdout at once */
 
+/* Signals that mean the end of the server, and seconds of processor time that a seed may take, become failed seeds. */
+void sim_watch(uint32_t seconds);
+void sim_report(enum invariant number, const char *sentence);
 /* Ends the seed: prints seed, step, invariant, sentence and the last events. */
 _Noreturn void sim_fail(enum invariant number, const char *format, ...) PRINTF_LIKE(2, 3);
 #define CHECK(number, condition, ...)                                                                                  \

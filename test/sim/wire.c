@@ -7,6 +7,7 @@
 #include "api/bind.h"
 #include "auth/sigv4.h"
 #include "base/text.h"
+#include "codec/json.h"
 #include "sys/sys.h"
 #include <time.h>
 
@@ -228,6 +229,76 @@ static struct slice result_of(const struct sim_call *c, struct slice body)
     return slice_starts(body, front) && end >= front.size ? slice_from(slice_head(body, end), front.size) : SLICE_NONE;
 }
 
+static void add_plain(struct buf *b, struct json_reader *r, const struct shape *shape);
+
+/* [{"Name":..,"Value":..}] as {..:..}; what is none of it breaks the reader. */
+static void add_plain_map(struct buf *b, struct json_reader *r, const struct field *f)
+{
+    struct slice names[] = { slice_str(f->query_key ? f->query_key : "Name"),
+        slice_str(f->query_value ? f->query_value : "Value") };
+    struct slice name, text;
+    int count = 0;
+    buf_add_byte(b, '{');
+    json_enter_array(r);
+    while (json_next_element(r)) {
+        json_enter_object(r);
+        bool is_entry = json_next_key(r, &name) && slice_equal(name, names[0]) && !failed(json_read_string(r, &text));
+        if (is_entry)
+            json_write_key(b, &count, text);
+        is_entry = is_entry && json_next_key(r, &name) && slice_equal(name, names[1]);
+        if (is_entry && f->of)
+            add_plain(b, r, f->of);
+        else if (is_entry && !failed(json_read_string(r, &text)))
+            json_write_string(b, text);
+        if (!is_entry || json_next_key(r, &name))
+            json_read_null(r); /* there is none */
+    }
+    buf_add_byte(b, '}');
+}
+
+/* What a form is answered with has maps as lists of entries; here they are objects, as in the other protocol. */
+static void add_plain(struct buf *b, struct json_reader *r, const struct shape *shape)
+{
+    struct slice name, raw;
+    int count = 0;
+    buf_add_byte(b, '{');
+    json_enter_object(r);
+    while (json_next_key(r, &name)) {
+        const struct field *f = shape->fields();
+        while (f->kind != KIND_END && !slice_equal(f->wire, name))
+            f++;
+        json_write_key(b, &count, name);
+        if (f->kind == KIND_MAP) {
+            add_plain_map(b, r, f);
+        } else if (f->kind == KIND_LIST && f->of) {
+            json_enter_array(r);
+            buf_add_byte(b, '[');
+            for (bool is_first = true; json_next_element(r); is_first = false) {
+                if (!is_first)
+                    buf_add_byte(b, ',');
+                add_plain(b, r, f->of);
+            }
+            buf_add_byte(b, ']');
+        } else if (!failed(json_read_raw(r, &raw))) {
+            buf_add(b, raw);
+        }
+    }
+    buf_add_byte(b, '}');
+}
+
+/* None: it cannot be read. */
+static struct slice plain_of(struct sim_call *c, struct slice result)
+{
+    struct json_reader r;
+    struct buf b;
+    buf_init(&b);
+    json_reader_init(&r, result, &c->call.arena);
+    add_plain(&b, &r, c->call.op->out);
+    struct slice plain = failed(json_end(&r)) ? SLICE_NONE : arena_copy(&c->call.arena, buf_slice(&b));
+    buf_deinit(&b);
+    return plain;
+}
+
 static bool has_fields(const struct shape *shape)
 {
     return shape->fields()[0].kind != KIND_END;
@@ -245,7 +316,7 @@ void wire_decode(struct sim_call *c, const struct wire_reply *r)
         return;
     }
     if (c->net.is_query)
-        body = result_of(c, body);
+        body = plain_of(c, result_of(c, body));
     struct error e = bind_json_decode(call, call->op->out, body, call->out);
     CHECK(INV_OWN_REPLY, !failed(e) && body.size, "the reply of %.*s cannot be read: %.*s", SLICE_ARG(call->op->name),
         SLICE_ARG(r->body));

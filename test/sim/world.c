@@ -3,6 +3,7 @@
 #include "api/clock.h"
 #include "base/map.h"
 #include "service/sqs/state.h"
+#include "store/internal.h" /* how large its ring is */
 #include "sys/sys.h"
 #include <setjmp.h>
 #include <stdlib.h>
@@ -118,6 +119,7 @@ static void open_with_accidents(void)
             faulty_disk_fail_sync((uint32_t)prng_below(&sim.random, 4));
         struct error e = try_open(&sentence);
         TRACE("a start that is hit: error %llu", e.code);
+        sim.figures.starts_hit++;
         CHECK(INV_START, !failed(e) || e.code == ERR_IO || (e.code == ERR_FULL && sim.is_full),
             "a start with a failing disk was refused with error %u: %.*s", e.code, SLICE_ARG(sentence));
         if (!failed(e))
@@ -132,7 +134,7 @@ void world_open(void)
     struct slice sentence;
     lsn_t logs[LOG_COUNT];
     sim.may_fail = false;
-    if (sim.figures.restarts++)
+    if (sim.figures.starts++)
         open_with_accidents();
     struct error e = try_open(&sentence);
     if (e.code == ERR_FULL && sim.is_full) { /* a start needs room for one small segment */
@@ -225,7 +227,7 @@ void world_abandon(enum faulty_crash kind)
 {
     note_figures();
     sim.is_working = false;
-    stop_hearing();
+    stop_hearing(); /* while the owners can still tell which queue a record is about */
     owners_abandon();
     sim.is_open = false;
     faulty_disk_crash(kind);
@@ -234,7 +236,7 @@ void world_abandon(enum faulty_crash kind)
 void world_crash(enum faulty_crash kind)
 {
     TRACE("crash, kind %llu", kind);
-    sim.figures.crashes++;
+    ++*(kind == CRASH_POWER ? &sim.figures.power_cuts : &sim.figures.kills);
     world_abandon(kind);
     world_open();
 }
@@ -273,6 +275,7 @@ void world_after_fatal(void)
 void world_stop_cleanly(void)
 {
     TRACE("clean stop");
+    sim.figures.stops++;
     sim.is_stopping = true;
     if (sim.plan.net.is_on)
         server_drain();
@@ -344,12 +347,16 @@ static void digest_at(uint64_t at_ms, uint8_t out[32])
     owners_digest(SQS_INDEX, out);
 }
 
-static void abandon_quietly(enum faulty_crash kind)
+/* Returns the bytes that the server held in memory. */
+static size_t abandon_quietly(enum faulty_crash kind)
 {
+    size_t held = memory_held();
     note_figures();
     owners_abandon();
+    held -= memory_held();
     sim.is_open = false;
     faulty_disk_crash(kind);
+    return held;
 }
 
 static void remove_snapshot(void *context, const char *name)
@@ -386,23 +393,44 @@ static void same_state(const uint8_t live[32], const uint8_t again[32], const ch
     sim_fail(INV_REPLAY, "%s", what);
 }
 
+/* A server that has run for long holds about as much as one that has just read the same state; but for transfers under way,
+ * which hold the messages themselves, and for what entries leave behind until the last one of their queue goes. */
+static void check_memory(size_t live, size_t again)
+{
+    enum { REST_BYTES = 16 * KIB, PEAK_BYTES = 64 * KIB };
+    size_t slack = sim.is_draining ? REST_BYTES : PEAK_BYTES + (again - RING_BYTES) / 4;
+    CHECK(INV_MEMORY, live <= again + slack || moves_in_transit(),
+        "the server holds %zu bytes; one that reads the same state %zu", live, again);
+}
+
+void world_weigh(void)
+{
+    world_flush_all();
+    stop_hearing();
+    size_t live = abandon_quietly(CRASH_PROCESS);
+    must_open("to weigh it");
+    check_memory(live, abandon_quietly(CRASH_PROCESS));
+    world_open();
+}
+
 void world_compare(void)
 {
     uint8_t live[32], again[32];
     uint64_t at_ms = sim_server_ms() + prng_below(&sim.random, 3600 * 1000);
     bool is_full_replay = !sim.has_lost_segments && prng_one_in(&sim.random, 2);
     TRACE("compare with a replay, full %llu, at %llu", is_full_replay, at_ms);
+    sim.figures.comparisons++;
     world_flush_all();
     stop_hearing();
     digest_at(at_ms, live);
     free(before);
     before = dump_state();
-    abandon_quietly(CRASH_PROCESS);
+    size_t bytes = abandon_quietly(CRASH_PROCESS);
     must_open("replay");
     digest_at(at_ms, again);
     same_state(live, again, "the state after snapshot and replay is another than the live one");
+    check_memory(bytes, abandon_quietly(CRASH_PROCESS));
     if (prng_one_in(&sim.random, 2)) { /* the replayed state, in a snapshot, and back */
-        abandon_quietly(CRASH_PROCESS);
         must_open("before a stop");
         owners_close(true);
         sim.is_open = false;
@@ -410,12 +438,13 @@ void world_compare(void)
         must_open("after a stop");
         digest_at(at_ms, again);
         same_state(live, again, "the state from a snapshot of a replayed state is another");
+        abandon_quietly(CRASH_PROCESS);
     }
-    abandon_quietly(CRASH_PROCESS);
     if (is_full_replay && !sim.has_lost_segments) {
         sys->file.list_dir(DATA_DIR, remove_snapshot, NULL);
         sys->file.sync_dir(DATA_DIR);
         must_open("full replay");
+        sim.figures.full_replays++;
         digest_at(at_ms, again);
         same_state(live, again, "the state after a full replay is another than the live one");
         abandon_quietly(CRASH_PROCESS);
@@ -484,7 +513,7 @@ static void flip_one(uint64_t at_ms, const uint8_t sound[32], bool is_sealed, ls
     if (faulty_disk_flip_bit(chosen.path, offset, bit)) {
         bool is_open = open_damaged(&sentence, &newest, &code);
         TRACE("bit %llu of byte %llu flipped: error %llu", bit, offset, code);
-        sim.figures.flips++;
+        ++*(is_open ? &sim.figures.flips_harmless : &sim.figures.flips_refused);
         if (is_open) {
             CHECK(INV_START, newest >= must_be_there,
                 "byte %llu of %s was damaged, and the start went on without record %llu", (unsigned long long)offset,

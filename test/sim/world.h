@@ -9,6 +9,7 @@ void world_open(void);                      /* must succeed; checks what the mod
 void world_crash(enum faulty_crash kind);   /* and opens again */
 void world_stop_cleanly(void);              /* and opens again, after a power loss for good measure */
 void world_compare(void);                   /* live = snapshot + tail = full replay */
+void world_weigh(void);                     /* memory follows live data */
 void world_flip(void);                      /* a flipped bit is refused or has no effect */
 void world_work(void);                      /* one background step of the store */
 void world_press(void);                     /* a purge, a snapshot, and all the cleaning that may be done */

@@ -317,6 +317,7 @@ struct http_echo *http_echo_start(const struct http_echo_options *options)
         .listener_count = 1,
         .threads = options->threads,
         .max_connections = options->max_connections,
+        .body_budget_bytes = options->body_budget_bytes,
         .handler = { on_head, on_request, on_gone },
     };
     struct slice sentence = SLICE("");

@@ -28,7 +28,7 @@ struct http_echo_options {
     int threads;
     bool is_deferring; /* before_sleep is installed: /later and /idle work */
     const char *tls_cert, *tls_key;
-    size_t max_connections;
+    size_t max_connections, body_budget_bytes;
     const char *address; /* NULL: 127.0.0.1:0 */
 };
 

@@ -1,4 +1,5 @@
 #include "service/sqs/attempt.h"
+#include "base/mutant.h"
 #include "service/sqs/memory.h"
 
 static bool has_hash(const void *entry, const void *key)
@@ -18,7 +19,8 @@ bool attempt_is_valid(const struct queue *q, const struct attempt *a)
         if (entry == FLIGHT_NONE)
             return false;
         const struct flight *e = flights_get(&q->flights, entry);
-        if (e->state != FLIGHT_LEASED || e->generation != a->generations[i] || (e->flags & FLIGHT_CHANGED))
+        if (e->state != FLIGHT_LEASED || e->generation != a->generations[i] ||
+            ((e->flags & FLIGHT_CHANGED) && !MUTANT(attempt_survives_change)))
             return false;
     }
     return true;

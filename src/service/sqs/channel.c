@@ -341,7 +341,7 @@ static void settle(struct sqs_state *s, const struct channel_entry *e, bool is_r
     struct queue *q = sqs_queue_find_uid(s, e->uid);
     if (q && !e->is_orphan)
         q->in_transit--;
-    if (is_refused && q && !e->is_orphan && !MUTANT(refused_is_lost))
+    if (is_refused && q && (!e->is_orphan || MUTANT(orphan_comes_back)) && !MUTANT(refused_is_lost))
         put_back(q, e, time_ms);
     else
         store_live_drop(s->owner->store, e->lsn, 1);

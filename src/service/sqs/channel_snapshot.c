@@ -4,6 +4,7 @@
  *   count of inboxes: source log, base, mark, refused words
  */
 #include "service/sqs/channel.h"
+#include "base/mutant.h"
 #include "service/sqs/digest.h"
 #include "service/sqs/move_task.h"
 #include "service/sqs/state.h"
@@ -66,9 +67,9 @@ void channels_capture(const struct sqs_state *s, struct buf *pending, struct sna
             continue;
         pack_u64(pending, log);
         pack_u64(pending, i->base);
-        pack_u64(pending, i->mark);
+        pack_u64(pending, MUTANT(mark_not_in_snapshot) ? i->base - 1 : i->mark);
         for (size_t k = 0; k < CHANNEL_WINDOW_WORDS; k++)
-            pack_u64(pending, i->refused[k]);
+            pack_u64(pending, MUTANT(refusals_not_in_snapshot) ? 0 : i->refused[k]);
     }
 }
 
@@ -118,7 +119,7 @@ static bool restore_entry(struct outbox *o, struct unpack *u)
     }
     memcpy(&e.group_key, key.data, sizeof(e.group_key));
     outbox_add(o, &e);
-    store_live_add(s->owner->store, e.lsn, 1);
+    store_live_add(s->owner->store, e.lsn, MUTANT(transit_not_live) ? 0 : 1);
     struct queue *q = sqs_queue_find_uid(s, e.uid);
     if (q && !e.is_orphan)
         q->in_transit++;

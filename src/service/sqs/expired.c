@@ -1,4 +1,5 @@
 #include "service/sqs/expired.h"
+#include "base/mutant.h"
 #include "service/sqs/memory.h"
 #include "service/sqs/state.h"
 
@@ -19,6 +20,8 @@ static void collect(struct expired *x, uint64_t lsn)
 void expired_add(struct sqs_state *s, uint64_t lsn, uint64_t now_ms)
 {
     struct expired *x = &s->expired;
+    if (MUTANT(expired_stays_live))
+        return;
     if (s->owner->is_replaying) {
         store_live_drop(s->owner->store, lsn, 1);
         return;

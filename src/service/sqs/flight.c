@@ -1,4 +1,5 @@
 #include "service/sqs/flight.h"
+#include "base/mutant.h"
 #include "base/map.h"
 #include "service/sqs/memory.h"
 
@@ -146,7 +147,7 @@ void flights_remove(struct flights *f, uint32_t entry)
     struct flight *e = entry_at(f, entry);
     ASSERT(e->state != FLIGHT_FREE && e->place == 0);
     table_remove(f, e->seq);
-    if (--f->count == 0) {
+    if (--f->count == 0 && !MUTANT(flights_kept)) {
         flights_clear(f);
         return;
     }

@@ -1,4 +1,5 @@
 #include "service/sqs/grave.h"
+#include "base/mutant.h"
 #include "service/sqs/fair.h"
 #include "service/sqs/memory.h"
 #include "service/sqs/state.h"
@@ -54,7 +55,8 @@ static bool bury(struct sqs_state *s, struct grave *g, struct queue_live *dead, 
 {
     uint32_t entry;
     while (*budget && flights_next(&g->flights, &g->at_entry, &entry)) {
-        queue_live_drop(s, dead, flights_get(&g->flights, entry)->lsn);
+        if (!MUTANT(purged_stays_live))
+            queue_live_drop(s, dead, flights_get(&g->flights, entry)->lsn);
         --*budget;
     }
     while (*budget && (g->open || (g->open = next_group(g)))) {

@@ -1,5 +1,6 @@
 /* move_run.c: what makes move tasks go on: a slice of messages at a time, as fast as the rate allows (move_task.h). */
 #include "service/sqs/apply.h"
+#include "base/mutant.h"
 #include "service/sqs/catalog.h"
 #include "service/sqs/move_task.h"
 #include "service/sqs/state.h"
@@ -181,7 +182,7 @@ static void run_slice(struct slice_of_task *w, uint64_t now_ms)
 static enum move_status ending(const struct move_task *t, enum move_failure *ret_failure)
 {
     *ret_failure = t->refused ? MOVE_NO_DESTINATION : (enum move_failure)t->ends_with;
-    if (t->status == MOVE_CANCELLING) {
+    if (t->status == MOVE_CANCELLING && !MUTANT(cancel_ignored)) {
         *ret_failure = MOVE_NOT_FAILED;
         return MOVE_CANCELLED;
     }

@@ -173,7 +173,7 @@ void queue_put(struct queue *q, const struct queue_message *m)
         }
     }
     group_refresh(q, g);
-    if (!is_delayed && !q->is_fifo)
+    if (!is_delayed && !q->is_fifo && !MUTANT(send_wakes_nobody))
         queue_wake(q, 1);
 }
 

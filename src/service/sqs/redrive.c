@@ -55,7 +55,8 @@ enum redrive_choice sqs_redrive_choose(struct redrive *r, uint32_t entry)
 {
     const struct flight *e = flights_get(&r->q->flights, entry);
     const struct sqs_redrive *rule = &r->q->config->redrive;
-    if (!rule->is_set || flight_count(e) + (MUTANT(redrive_too_early) ? 1 : 0) < rule->max_receive_count)
+    if (!rule->is_set || flight_count(e) + (MUTANT(redrive_too_early) ? 1 : 0) <
+                             rule->max_receive_count + (MUTANT(redrive_too_late) ? 1 : 0))
         return REDRIVE_STAYS;
     if (e->flags & FLIGHT_REFUSED) /* it came back: received once before the next try */
         return REDRIVE_STAYS;

@@ -1,4 +1,5 @@
 #include "service/sqs/send_keys.h"
+#include "base/mutant.h"
 #include "crypto/digest.h"
 
 uint64_t sqs_group_key(const struct sqs_keys *keys, struct slice group_id)
@@ -27,7 +28,7 @@ static void hash_pair(const struct queue *q, char kind, struct slice group, stru
 void sqs_dedup_hash(const struct queue *q, struct slice group_id, struct slice dedup_id, uint64_t ret_hash[2])
 {
     bool by_group = q->config->dedup_scope_born == SQS_DEDUP_GROUP;
-    hash_pair(q, 'd', by_group ? group_id : SLICE(""), dedup_id, ret_hash);
+    hash_pair(q, 'd', by_group && !MUTANT(dedup_ignores_group) ? group_id : SLICE(""), dedup_id, ret_hash);
 }
 
 void sqs_attempt_hash(const struct queue *q, struct slice attempt_id, uint64_t ret_hash[2])

@@ -1,4 +1,5 @@
 #include "service/sqs/state.h"
+#include "base/mutant.h"
 #include "crypto/digest.h"
 #include "service/sqs/access.h"
 #include "service/sqs/apply.h"
@@ -174,7 +175,8 @@ void sqs_queue_unlink(struct sqs_state *s, struct queue *q, uint64_t now_ms, lsn
     map_remove(&s->by_uid, map_hash_u64(q->uid), q);
     map_remove(&s->by_name, hash_names(&names), q);
     list_remove(&q->in_state);
-    sqs_catalog_remove(&names, lsn);
+    if (!MUTANT(deleted_queue_listed))
+        sqs_catalog_remove(&names, lsn);
     sqs_deleted_add(s, q->account, q->region, q->name, now_ms);
     call_wake_all(s->owner, &q->waiters);
 }

@@ -7,7 +7,7 @@
 /* The whole lease, from the receive on, may not be longer than 12 hours. */
 static struct error check_cap(const struct queue *q, const struct flight *e, uint32_t visibility_s, struct sqs_fault *f)
 {
-    if (q->view_ms + visibility_s * 1000ull <= e->leased_ms + SQS_LEASE_MS_MAX)
+    if (q->view_ms + visibility_s * 1000ull <= e->leased_ms + SQS_LEASE_MS_MAX || MUTANT(lease_without_end))
         return OK;
     return sqs_fault(f, SQS_INVALID_PARAMETER,
         "Value %u for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the message is "
@@ -31,7 +31,7 @@ static struct error choose(
     }
     const struct flight *e = flights_get(&q->flights, entry);
     bool is_leased = e->state == FLIGHT_LEASED;
-    if (q->is_fifo && (!is_leased || e->generation != r.generation))
+    if (q->is_fifo && (!is_leased || e->generation != r.generation) && !MUTANT(expired_handle_changes))
         return sqs_fault_value(f, handle, "ReceiptHandle", "The receipt handle has expired.");
     if (!is_leased)
         return OK; /* standard, visible again: fine, and it stays visible */

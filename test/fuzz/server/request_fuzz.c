@@ -1,5 +1,6 @@
 /* request_fuzz.c: whole requests against the whole server but for its sockets and its disk: head, signature, binding, route,
  * owner, journal, reply. Each has an answer that is never a server fault and whose bytes are a sound head and JSON or XML.
+ * Then the server starts again, from its journal or a snapshot, and has the same state.
  *
  * Input: requests as they go over the wire, parted by lines of "====". One that brings no signature is signed by us, unless
  * it has the header "Anonymous"; "$H", "$T" and "$M" in it stand for the last receipt handle, page token and task handle.
@@ -13,6 +14,9 @@
 #include "codec/json.h"
 #include "http/http1.h"
 #include "server/server.h"
+#include "service/sqs/queue.h"
+#include "service/sqs/sqs.h"
+#include "service/sqs/state.h"
 #include "sys/sys.h"
 #include <stdatomic.h>
 #include <stdio.h>
@@ -54,12 +58,21 @@ static void remove_file(void *context, const char *name)
     (void)sys->file.remove(path);
 }
 
-static void open_server(void)
+static void open_store(void)
 {
-    static struct sys fake;
     struct slice sentence = SLICE_NONE;
     struct arena arena;
     size_t count;
+    struct service *const *services = server_services(&count);
+    const struct store_options how = { .dir = "/fuzz", .durability = DURABILITY_MEMORY, .segment_bytes = 4 * MIB };
+    arena_init(&arena, 64 * MIB);
+    ASSERT(!failed(owners_open(&how, services, count, &arena, &store, &sentence)));
+    arena_deinit(&arena);
+}
+
+static void open_server(void)
+{
+    static struct sys fake;
     now_ms = start_ms;
     log_set_level(LOG_ERROR);
     fake = sys_memory;
@@ -67,14 +80,34 @@ static void open_server(void)
     fake.entropy = entropy;
     sys = &fake;
     atomic_store(&credentials, credential_set_development());
-    struct service *const *services = server_services(&count);
-    const struct store_options how = { .dir = "/fuzz", .durability = DURABILITY_MEMORY, .segment_bytes = 4 * MIB };
     (void)sys->file.list_dir("/fuzz", remove_file, NULL);
-    arena_init(&arena, 64 * MIB);
-    ASSERT(!failed(owners_open(&how, services, count, &arena, &store, &sentence)));
-    arena_deinit(&arena);
+    open_store();
     clock_start(now_ms);
     owners_resume();
+}
+
+/* What time alone changes is brought to now first, which is all that a state forgets. */
+static void digest(uint8_t out[32])
+{
+    for (uint16_t log = 0; log < LOG_COUNT; log++) {
+        struct owner *o = owner_of(log);
+        const struct sqs_state *s = o->state[SQS_INDEX];
+        o->now_ms = now_ms;
+        for (struct link *l = s->queues.next; l != &s->queues; l = l->next)
+            queue_advance(LIST_ENTRY(l, struct queue, in_state), now_ms, 0);
+    }
+    owners_digest(SQS_INDEX, out);
+}
+
+static void check_restart(bool has_snapshot)
+{
+    uint8_t before[32], after[32];
+    digest(before);
+    owners_close(has_snapshot);
+    open_store();
+    digest(after);
+    ASSERT(memcmp(before, after, sizeof(before)) == 0);
+    owners_close(false);
 }
 
 /* ---- one request ------------------------------------------------------------------------------------------------------ */
@@ -122,9 +155,11 @@ static void sign(void)
         .query = g.request.query,
         .headers = (const struct sigv4_header *)g.headers,
         .header_count = g.request.header_count };
+    bool is_sts = memmem(g.request.body.data, g.request.body.size, "2011-06-15", 10); /* its version */
     struct slice names = has_target ? SLICE("host;x-amz-date;x-amz-target") : SLICE("host;x-amz-date");
-    add_header(SLICE("Authorization"), sigv4_sign(&view, g.request.body, SLICE("test"), SLICE("test"),
-                                           SLICE("us-east-1"), SLICE("sqs"), date, names, &g.arena));
+    add_header(
+        SLICE("Authorization"), sigv4_sign(&view, g.request.body, SLICE("test"), SLICE("test"), SLICE("us-east-1"),
+                                    is_sts ? SLICE("sts") : SLICE("sqs"), date, names, &g.arena));
 }
 
 /* With what stands for handles replaced. */
@@ -263,6 +298,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         ask(one);
     }
     arena_deinit(&g.arena);
-    owners_close(false);
+    check_restart(size % 2);
     return 0;
 }

@@ -90,7 +90,7 @@ static bool is_asked(const struct values *names, struct slice name)
         bool is_prefix = one.size >= 2 && memcmp(one.data + one.size - 2, ".*", 2) == 0;
         if (slice_equal(one, name) || slice_equal(one, SLICE("All")) || slice_equal(one, SLICE("*")))
             return true;
-        if (is_prefix && (one.size == 2 || slice_starts(name, slice_head(one, one.size - 1))))
+        if (is_prefix && slice_starts(name, slice_head(one, one.size - 2)))
             return true;
     }
     return false;

@@ -58,12 +58,29 @@ static void services_register_rows(void **state)
     assert_int_equal(error_row(6 * 256)->code, API_INTERNAL_FAILURE);
 }
 
+static void codes_are_walked_in_order(void **state)
+{
+    uint32_t codes[1024], count = 0;
+    for (uint32_t code = 0; code != UINT32_MAX; code = error_rows_after(code)) {
+        assert_true(count == 0 || code > codes[count - 1]);
+        assert_true(count < ARRAY_COUNT(codes));
+        codes[count++] = code;
+    }
+    assert_int_equal(codes[ERR_BASE_COUNT - 1], ERR_BASE_COUNT - 1);
+    assert_int_equal(codes[ERR_BASE_COUNT], API_ERROR_FIRST + 1);
+    assert_int_equal(codes[count - 3], API_ERROR_END - 1);
+    assert_int_equal(codes[count - 1], 5 * 256 + 1); /* of services_register_rows */
+    assert_int_equal(error_rows_after(5 * 256 + 1), UINT32_MAX);
+    assert_int_equal(error_rows_after(4096), UINT32_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(api_rows_are_found),
         cmocka_unit_test(other_codes_have_a_row),
         cmocka_unit_test(services_register_rows),
+        cmocka_unit_test(codes_are_walked_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

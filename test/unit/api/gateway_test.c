@@ -110,6 +110,7 @@ enum signing {
     OLD,           /* an hour ago */
     EARLY,         /* an hour ahead */
     OTHER_SERVICE, /* the scope names another service */
+    UNKNOWN_OTHER, /* the same with a key that nobody has */
     ODD_REGION,    /* longer than any */
     CHANGED_BODY,
     CHANGED_TARGET,
@@ -191,14 +192,16 @@ static const char *head_of(const struct request *r)
     const char *names =
         join("%sx-amz-date%s", r->signing == NO_HOST_SIGNED ? "" : "host;", has_target ? ";x-amz-target" : "");
     const char *body = r->signing == CHANGED_BODY ? "other" : r->body ? r->body : "";
-    struct slice key = r->signing == UNKNOWN_KEY     ? SLICE("nobody")
+    bool is_unknown = r->signing == UNKNOWN_KEY || r->signing == UNKNOWN_OTHER;
+    bool is_other = r->signing == OTHER_SERVICE || r->signing == UNKNOWN_OTHER;
+    struct slice key = is_unknown                    ? SLICE("nobody")
                        : r->signing == OTHER_ACCOUNT ? SLICE("111122223333")
                                                      : SLICE("test");
     struct slice region =
         r->signing == ODD_REGION ? SLICE("a-region-with-more-than-thirty-two-bytes") : SLICE("us-east-1");
     struct slice authorization =
         sigv4_sign(&view, slice_str(body), key, r->signing == BAD_SECRET ? SLICE("tesT") : SLICE("test"), region,
-            r->signing == OTHER_SERVICE ? SLICE("who") : SLICE("toy"), slice_str(date), slice_str(names), &g.arena);
+            is_other ? SLICE("who") : SLICE("toy"), slice_str(date), slice_str(names), &g.arena);
     return join("%sAuthorization: %s\r\n\r\n", plain, text_of(authorization));
 }
 
@@ -341,6 +344,16 @@ static const struct row protocol_rows[] = {
         200,
         "{\"EchoResponse\":{\"EchoResult\":{\"QueueUrl\":\"u\"},\"ResponseMetadata\":{\"RequestId\":\"" ID "\"}}}",
         "application/json" },
+    { .what = "media types have no case",
+        { .method = "POST", "/", "Accept: Application/JSON; q=1, */*\r\n", "Action=Nothing&Version=2020-01-01" },
+        200,
+        NULL,
+        "application/json" },
+    { .what = "JSON is not the first choice",
+        { .method = "POST", "/", "Accept: text/html, application/json\r\n", "Action=Nothing&Version=2020-01-01" },
+        200,
+        NULL,
+        "text/xml" },
     { .what = "form without output, in JSON",
         { .method = "POST", "/", "Accept: application/json\r\n", "Action=Nothing&Version=2020-01-01" },
         200,
@@ -465,6 +478,11 @@ static const struct row signature_rows[] = {
     { .what = "scoped to the query service",
         { .method = "POST", "/", FORM, "Action=Who&Version=2021-01-01", OTHER_SERVICE },
         200 },
+    { .what = "refused before the body, in the scope's namespace",
+        { .method = "POST", "/", FORM, "Action=Who&Version=2021-01-01", UNKNOWN_OTHER },
+        403,
+        XML_ERROR("http://who/", "Sender", "InvalidClientTokenId",
+            "The security token included in the request is invalid.") },
     { .what = "a region too long",
         { .method = "POST", "/", JSON("Nothing"), "{}", ODD_REGION },
         400,
@@ -711,6 +729,59 @@ static void test_signatures(void **state)
 {
     (void)state;
     check_rows(signature_rows, ARRAY_COUNT(signature_rows));
+}
+
+/* The table of contract access 4.4: a row and what becomes of it in every protocol. */
+#define LONG_AGO(headers)                                                                                              \
+    "/?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=test/20150830/us-east-1/toy/aws4_request"                     \
+    "&X-Amz-Date=20150830T123600Z&X-Amz-Expires=60&X-Amz-SignedHeaders=" headers "&X-Amz-Signature="                   \
+    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static void expect_refusal(
+    const char *headers, const char *target, const char *body, enum signing signing, int status, const char *content)
+{
+    const struct request r = { "POST", target, headers, body, signing };
+    ask(&r);
+    expect_status(content, status);
+    struct slice found = reply_body();
+    if (!memmem(found.data, found.size, content, strlen(content)))
+        fail_msg("'%s' is not in '%.*s'", content, SLICE_ARG(found));
+}
+
+static void test_refusals_by_protocol(void **state)
+{
+    (void)state;
+    static const struct {
+        enum signing signing;
+        const char *shape, *code;
+        int status;
+        const char *json_target, *form_target;
+    } rows[] = {
+        { UNSIGNED, "MissingAuthenticationTokenException", "MissingAuthenticationToken", 403, "/", "/" },
+        { UNKNOWN_KEY, "UnrecognizedClientException", "InvalidClientTokenId", 403, "/", "/" },
+        { BAD_SECRET, "InvalidSignatureException", "SignatureDoesNotMatch", 403, "/", "/" },
+        { NO_HOST_SIGNED, "IncompleteSignatureException", "IncompleteSignature", 400, "/", "/" },
+        { OLD, "InvalidSignatureException", "SignatureDoesNotMatch", 403, "/", "/" },
+        { EARLY, "InvalidSignatureException", "SignatureDoesNotMatch", 403, "/", "/" },
+        { UNSIGNED, "InvalidSignatureException", "RequestExpired", 400, LONG_AGO("host%3Bx-amz-target"),
+            LONG_AGO("host") },
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        const char *target = rows[i].json_target, *form_target = rows[i].form_target,
+                   *form = "Action=Nothing&Version=2020-01-01";
+        char type[96], xml[96], json[96], line[96];
+        snprintf(type, sizeof(type), "{\"__type\":\"com.amazon.coral.service#%s\"", rows[i].shape);
+        snprintf(xml, sizeof(xml), "<Type>Sender</Type><Code>%s</Code>", rows[i].code);
+        snprintf(json, sizeof(json), "{\"Error\":{\"Code\":\"%s\"", rows[i].code);
+        snprintf(line, sizeof(line), "x-amzn-query-error: %s;Sender\r\n", rows[i].code);
+        expect_refusal(JSON("Nothing"), target, "{}", rows[i].signing, 400, type);
+        expect_line(rows[i].code, line, true);
+        expect_refusal(
+            JSON("Nothing") "x-amzn-query-mode: true\r\n", target, "{}", rows[i].signing, rows[i].status, type);
+        expect_line(rows[i].code, line, true);
+        expect_refusal(FORM, form_target, form, rows[i].signing, rows[i].status, xml);
+        expect_refusal(FORM "Accept: application/json\r\n", form_target, form, rows[i].signing, rows[i].status, json);
+    }
 }
 
 static void test_errors(void **state)
@@ -969,6 +1040,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_protocols),
         cmocka_unit_test(test_signatures),
+        cmocka_unit_test(test_refusals_by_protocol),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_contents),
         cmocka_unit_test(test_origins),

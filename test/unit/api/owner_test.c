@@ -47,6 +47,7 @@ struct toy {
     uint64_t advanced, wake_again_ms;
     size_t body_bytes; /* that the last apply was shown */
 };
+static _Atomic uint64_t captures;
 
 static void *toy_new(struct owner *o)
 {
@@ -90,6 +91,7 @@ static void toy_capture(void *state, struct snapshot_writer *w)
 {
     const struct toy *t = state;
     const uint64_t numbers[3] = { t->count, t->sum, t->order };
+    atomic_fetch_add(&captures, 1);
     snapshot_add(w, numbers, sizeof(numbers));
 }
 
@@ -144,14 +146,12 @@ static void on_durable(void *context)
     owners_on_durable();
 }
 
-static void open_toy(const char *dir, bool threads)
+static void replay_toy(const char *dir)
 {
     static struct service *const services[] = { &toy_service };
-    const struct store_options options = { .dir = dir,
-        .durability = DURABILITY_FSYNC,
-        .segment_bytes = 4 * MIB,
-        .snapshot_bytes = 1 * MIB,
-        .threads = threads };
+    const struct store_options options = {
+        .dir = dir, .durability = DURABILITY_FSYNC, .segment_bytes = 4 * MIB, .snapshot_bytes = 1 * MIB
+    };
     struct slice sentence;
     hand_sys = sys_memory;
     hand_sys.clock.monotonic_us = hand_monotonic_us;
@@ -160,7 +160,19 @@ static void open_toy(const char *dir, bool threads)
     arena_init(&arena, 4 * MIB);
     assert_false(failed(owners_open(&options, services, 1, &arena, &store, &sentence)));
     store_on_durable(store, on_durable, NULL);
+}
+
+static void begin_toy(bool threads)
+{
     clock_start(owners_latest_record_ms());
+    if (threads)
+        store_start(store);
+}
+
+static void open_toy(const char *dir, bool threads)
+{
+    replay_toy(dir);
+    begin_toy(threads);
 }
 
 static void close_toy(bool snapshot)
@@ -726,6 +738,30 @@ static void read_all(uint64_t out[3])
     }
 }
 
+/* A start with work for the background: it comes after the replay and the clock, which nobody may look at before. */
+static void test_a_start_that_owes_a_snapshot(void **state)
+{
+    (void)state;
+    static struct adder adders[30000];
+    const char *dir = new_dir();
+    const struct timespec pause = { .tv_nsec =
+                                        50 * 1000 * 1000 }; /* in which threads that must not be there would be seen */
+    open_toy(dir, false);
+    for (uint64_t i = 0; i < ARRAY_COUNT(adders); i++) {
+        adders[i] = (struct adder){ { .run = run_adder }, i };
+        owner_submit(owner_of((uint16_t)(i % LOG_COUNT)), &adders[i].task);
+    }
+    close_toy(false);
+    atomic_store(&captures, 0);
+    replay_toy(dir);
+    nanosleep(&pause, NULL);
+    assert_int_equal(atomic_load(&captures), 0);
+    begin_toy(true);
+    while (atomic_load(&captures) < LOG_COUNT)
+        sched_yield();
+    close_toy(false);
+}
+
 static void test_snapshots_while_busy(void **state)
 {
     (void)state;
@@ -826,6 +862,7 @@ int main(void)
         cmocka_unit_test(test_asking_for_now),
         cmocka_unit_test(test_durable_waits),
         cmocka_unit_test(test_durable_waits_of_threads),
+        cmocka_unit_test(test_a_start_that_owes_a_snapshot),
         cmocka_unit_test(test_snapshots_while_busy),
         cmocka_unit_test(test_time_of_tasks_and_records),
         cmocka_unit_test(test_logs_of_names),

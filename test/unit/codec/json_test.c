@@ -359,7 +359,7 @@ static void test_depth(void **state)
 static void test_a_request(void **state)
 {
     struct input in;
-    struct slice key, value, raw, number, queue = SLICE_NONE, body = SLICE_NONE;
+    struct slice key, value, raw = SLICE_NONE, number, queue = SLICE_NONE, body = SLICE_NONE;
     bool flag = false;
     int64_t delay = 0;
     struct json_reader *r = open_input(

@@ -872,6 +872,22 @@ static void strangers_take_memory_from_one_another_only(void **state)
     WAIT_FOR(metrics().body_bytes_held == 0);
 }
 
+static void the_body_budget_may_be_smaller(void **state)
+{
+    (void)state;
+    http_echo_stop(echo);
+    echo = http_echo_start(&(struct http_echo_options){ .threads = 1, .body_budget_bytes = HTTP_BODY_BYTES_MAX });
+    assert_int_equal(metrics().body_budget_bytes, HTTP_BODY_BYTES_MAX);
+    struct raw large = connect_client(), more = connect_client();
+    RAW_SEND(&large, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 4194304\r\n\r\n");
+    WAIT_FOR(metrics().body_bytes_held == HTTP_BODY_BYTES_MAX);
+    RAW_SEND(&more, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5000\r\n\r\n");
+    assert_int_equal(raw_read(&more).status, 503);
+    raw_close(&more);
+    raw_close(&large);
+    WAIT_FOR(metrics().body_bytes_held == 0);
+}
+
 static void connections_past_the_bound_are_refused(void **state)
 {
     (void)state;
@@ -1143,6 +1159,7 @@ int main(void)
         ONE(the_body_budget_is_asked_before_reading),
         ONE(unread_replies_are_bounded),
         ONE(strangers_take_memory_from_one_another_only),
+        ONE(the_body_budget_may_be_smaller),
         ONE(connections_past_the_bound_are_refused),
         THREE(connections_go_to_the_least_loaded),
         ONE(drain_lets_the_busy_finish),

@@ -13,10 +13,9 @@ static void use_memory(void)
     snprintf(dir, sizeof(dir), "/memory/store-%d", ++next);
 }
 
-static struct store_options options_of(bool threads)
+static struct store_options options_of(void)
 {
-    return (
-        struct store_options){ .dir = dir, .segment_bytes = 4 * MIB, .snapshot_bytes = 1 * MIB, .threads = threads };
+    return (struct store_options){ .dir = dir, .segment_bytes = 4 * MIB, .snapshot_bytes = 1 * MIB };
 }
 
 /* ---- append, read, come back ----------------------------------------------------------------------------------------------- */
@@ -26,7 +25,7 @@ static void test_empty_directory(void **state)
     (void)state;
     use_memory();
     struct toy t;
-    struct store_options options = options_of(false);
+    struct store_options options = options_of();
     toy_init(&t, 1);
     toy_must_open(&t, &options);
     assert_int_equal(t.applied, 0);
@@ -52,7 +51,7 @@ static void test_sizes(void **state)
     (void)state;
     use_memory();
     struct toy t;
-    struct store_options options = options_of(false);
+    struct store_options options = options_of();
     toy_init(&t, 2);
     toy_must_open(&t, &options);
     for (size_t i = 0; i < ARRAY_COUNT(sizes); i++) {
@@ -75,7 +74,7 @@ static void test_durable_moves_only_with_flush(void **state)
     (void)state;
     use_memory();
     struct toy t;
-    struct store_options options = options_of(false);
+    struct store_options options = options_of();
     toy_init(&t, 3);
     toy_must_open(&t, &options);
     lsn_t previous = 0;
@@ -100,7 +99,7 @@ static void test_unflushed_is_gone_flushed_is_not(void **state)
     (void)state;
     use_memory();
     struct toy t;
-    struct store_options options = options_of(false);
+    struct store_options options = options_of();
     toy_init(&t, 4);
     toy_must_open(&t, &options);
     for (int i = 0; i < 20; i++)
@@ -121,7 +120,7 @@ static void test_too_large(void **state)
     (void)state;
     use_memory();
     struct toy t;
-    struct store_options options = options_of(false);
+    struct store_options options = options_of();
     options.segment_bytes = 64 * MIB;
     toy_init(&t, 5);
     toy_must_open(&t, &options);
@@ -168,7 +167,7 @@ static void test_snapshot_and_tail_equal_full_replay(void **state)
     for (uint64_t seed = 1; seed <= 20; seed++) {
         use_memory();
         struct toy t;
-        struct store_options options = options_of(false);
+        struct store_options options = options_of();
         toy_init(&t, seed);
         toy_must_open(&t, &options);
         live(&t, 300, 2000);
@@ -223,9 +222,10 @@ static void test_threads_commit(void **state)
     sys = &sys_real;
     snprintf(dir, sizeof(dir), "%s/data", template);
     struct toy t;
-    struct store_options options = options_of(true);
+    struct store_options options = options_of();
     toy_init(&t, 6);
     toy_must_open(&t, &options);
+    store_start(t.store);
     store_on_durable(t.store, on_durable, NULL);
     for (int i = 0; i < 300; i++) {
         assert_int_equal(toy_put(&t, (uint16_t)(i % LOG_COUNT), 1, 500).code, 0);
@@ -266,7 +266,7 @@ static void test_second_opener_is_refused(void **state)
     (void)state;
     use_memory();
     struct toy a, b;
-    struct store_options options = options_of(false);
+    struct store_options options = options_of();
     toy_init(&a, 7);
     toy_init(&b, 8);
     toy_must_open(&a, &options);
@@ -310,7 +310,7 @@ static void test_foreign_formats_are_refused(void **state)
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
         use_memory();
         struct toy t;
-        struct store_options options = options_of(false);
+        struct store_options options = options_of();
         toy_init(&t, 9);
         toy_must_open(&t, &options);
         store_close(t.store, false);

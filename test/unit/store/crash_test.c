@@ -32,7 +32,7 @@ static void on_fatal(const char *sentence)
 static struct store_options options_of(void)
 {
     return (struct store_options){
-        .dir = "/data", .segment_bytes = 4 * MIB, .snapshot_bytes = 256 * KIB, .threads = false, .fatal = on_fatal
+        .dir = "/data", .segment_bytes = 4 * MIB, .snapshot_bytes = 256 * KIB, .fatal = on_fatal
     };
 }
 
@@ -268,6 +268,76 @@ static void test_interrupted_starts(void **state)
     }
 }
 
+static void interrupt_start(void)
+{
+    struct store_options options = options_of();
+    if (toy_below(&t, 2))
+        faulty_disk_fail_write((uint32_t)toy_below(&t, 4));
+    else
+        faulty_disk_fail_sync((uint32_t)toy_below(&t, 4));
+    if (!failed(open_until_fatal(&options)))
+        store_abandon(t.store);
+    faulty_disk_fail_write(UINT32_MAX);
+    faulty_disk_fail_sync(UINT32_MAX);
+    faulty_disk_crash(CRASH_PROCESS);
+}
+
+/* The page cache shows the first frame of a segment, which a failed sync kept from the disk; starts that get no further than
+ * a segment of their own lie above it, so that it is not among the newest any more. It must not come back from the cache. */
+static void test_failed_sync_then_interrupted_starts(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= seeds(300); seed++) {
+        begin(seed);
+        reopen();
+        if (toy_below(&t, 4)) { /* else there is no frame before it */
+            toy_put(&t, 1, 2, 100);
+            toy_flush(&t);
+            store_abandon(t.store);
+            faulty_disk_crash(CRASH_PROCESS);
+            reopen();
+        }
+        toy_put(&t, 2, 3, 900);
+        faulty_disk_fail_sync(0);
+        flush_until_fatal();
+        assert_true(is_fatal);
+        store_abandon(t.store);
+        faulty_disk_crash(CRASH_PROCESS);
+        for (uint64_t starts = 1 + toy_below(&t, 4); starts > 0; starts--)
+            interrupt_start();
+        reopen();
+        size_t shown = t.count;
+        store_abandon(t.store);
+        faulty_disk_crash(CRASH_POWER);
+        reopen();
+        assert_int_equal(t.count, shown);
+        store_close(t.store, false);
+        end();
+    }
+}
+
+/* Segments grow from start to start: one that is smaller than the span goes on where the one before it was full, and is no
+ * word about what came before. */
+static void test_growing_segments(void **state)
+{
+    (void)state;
+    enum { BODIES = 30, BODY_BYTES = 100000 }; /* past the first segment of a start */
+    struct store_options options = options_of();
+    options.segment_bytes = 64 * MIB;
+    begin(1);
+    for (int life = 0; life < 3; life++) {
+        toy_must_open(&t, &options);
+        toy_judge(&t);
+        assert_int_equal(t.count, life * BODIES);
+        for (int i = 0; i < BODIES; i++)
+            assert_int_equal(toy_put(&t, 1, 1, BODY_BYTES).code, 0);
+        toy_flush(&t);
+        store_abandon(t.store);
+        faulty_disk_crash(CRASH_PROCESS);
+    }
+    end();
+}
+
 static void test_births_that_end_early(void **state)
 {
     (void)state;
@@ -336,6 +406,8 @@ int main(void)
         cmocka_unit_test_teardown(test_kill_then_power_loss, tell_seed),
         cmocka_unit_test_teardown(test_failed_syncs, tell_seed),
         cmocka_unit_test_teardown(test_interrupted_starts, tell_seed),
+        cmocka_unit_test_teardown(test_failed_sync_then_interrupted_starts, tell_seed),
+        cmocka_unit_test_teardown(test_growing_segments, tell_seed),
         cmocka_unit_test_teardown(test_births_that_end_early, tell_seed),
         cmocka_unit_test_teardown(test_epochs_never_repeat, tell_seed),
     };

@@ -104,6 +104,27 @@ static void test_room_is_seen_at_once(void **state)
     end();
 }
 
+/* A step that has other work to do looks at the disk all the same: a refusal never waits for the work to end. */
+static void test_a_busy_step_sees_room(void **state)
+{
+    (void)state;
+    begin(51);
+    faulty_clock_advance(10 * 1000 * 1000);
+    faulty_disk_set_capacity(64 * MIB);
+    fill_until_refused();
+    step_some();
+    assert_int_equal(store_snapshot_now(t.store).code, 0);
+    drop_all_but(0);
+    faulty_disk_set_capacity(UINT64_MAX);
+    faulty_clock_advance(1000 * 1000);
+    assert_int_equal(toy_put(&t, 1, 1, 60000).code, ERR_FULL);
+    assert_true(store_step(t.store)); /* one of many dead segments */
+    assert_int_equal(toy_put(&t, 1, 1, 60000).code, 0);
+    toy_flush(&t);
+    assert_true(store_step(t.store)); /* there was more to do */
+    end();
+}
+
 /* A group is never given a place that the disk may not have: whatever happens around it, what was taken can be written. */
 static void test_a_taken_group_has_its_place(void **state)
 {
@@ -138,6 +159,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_deletes_make_room),
         cmocka_unit_test(test_room_is_seen_at_once),
+        cmocka_unit_test(test_a_busy_step_sees_room),
         cmocka_unit_test(test_a_taken_group_has_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

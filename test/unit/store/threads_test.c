@@ -35,10 +35,11 @@ static void test_background_work_goes_on_when_the_wall_clock_jumps(void **state)
     table.clock = sys_real.clock;
     table.file.free_bytes = counting_free_bytes;
     sys = &table;
-    const struct store_options options = { .dir = "/memory/threads", .segment_bytes = 4 * MIB, .threads = true };
+    const struct store_options options = { .dir = "/memory/threads", .segment_bytes = 4 * MIB };
     struct toy t;
     toy_init(&t, 1);
     toy_must_open(&t, &options);
+    store_start(t.store);
     const uint64_t give_up_us = sys->clock.monotonic_us() + GIVE_UP_S * 1000000ull;
     while (atomic_load(&looks) < LOOKS && sys->clock.monotonic_us() < give_up_us) {
         const struct timespec pause = { .tv_nsec = 5 * 1000 * 1000 };

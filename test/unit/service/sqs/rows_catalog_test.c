@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
+#include "base/text.h"
 #include "service/sqs/catalog.h"
 #include "service/sqs/page_token.h"
 #include "service/sqs/sqs.h"
@@ -166,8 +167,8 @@ static void assert_whole(const bool *is_there)
         for (size_t i = 0; i < page.count; i++) {
             assert_true(slice_is_none(after) || slice_compare(after, page.keys[i].name) < 0);
             after = page.keys[i].name;
-            int number = atoi(after.data + 1);
-            assert_true(is_there[number]);
+            uint64_t number;
+            assert_true(text_parse_u64(slice_from(after, 1), &number) && is_there[number]);
             seen++;
         }
     } while (page.has_more);
