@@ -201,7 +201,7 @@ struct error snapshot_take(struct store *s)
     uint64_t replay_from = atomic_load(&s->end);
     s->snapshot_end_seen = replay_from;
     uint64_t unsnapped = atomic_exchange(&s->unsnapped_bytes, 0);
-    struct output o = { .is_synced = s->options.durability != DURABILITY_MEMORY };
+    struct output o = { .is_synced = s->options.durability != DURABILITY_MEMORY && !MUTANT(snapshot_not_synced) };
     buf_init(&o.buffer);
     sys->file.remove(temporary);
     struct error e = sys->file.open(temporary, SYS_OPEN_WRITE | SYS_OPEN_CREATE, &o.file);
