@@ -1,7 +1,7 @@
 /* internal.h: what the files of store/ share. Formats: doc/formats/journal.md, snapshot.md.
  *
  * Positions are bytes in one endless journal: segment n covers [n * span, (n + 1) * span). A file may hold less than its span
- * (the first one of each start is small); the rest of the span is skipped. LSN = position / 16.
+ * (the first two of each start are small); the rest of the span is skipped. LSN = position / 16.
  *
  *   ring: the newest RING_BYTES of the journal, addressed by position modulo RING_BYTES
  *     ...........[durable ........ flushing ........ end]
