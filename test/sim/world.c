@@ -170,8 +170,11 @@ void world_net(void)
 /* Everything that can move moves. */
 static void settle_net(void)
 {
-    while (clients_move(true) | server_turn())
+    for (bool moved = true; moved;) {
+        moved = clients_move(true);
+        moved = server_turn() || moved;
         calls_deliver();
+    }
 }
 
 void world_flush(void)
