@@ -1,21 +1,29 @@
-/* read.c: one record by its LSN: from the ring while it is there, else from its segment file. */
+/* read.c: records by their LSNs: from the ring while they are there, else from their segment files. */
 #include "store/internal.h"
 #include <stdlib.h>
 
-enum { READ_GUESS_BYTES = 2048 };
+enum {
+    WINDOW_BYTES = 16 * KIB,    /* what one read of a file takes for records that lie close together */
+    GUESS_BYTES_FIRST = 1 * KIB /* of a record whose size is not known yet; then as much as the last one had */
+};
 
-static struct error corrupt(const struct store *s, uint64_t position)
+struct window {
+    const struct segment *segment; /* NULL: empty */
+    uint64_t from;
+    size_t size;
+    char bytes[WINDOW_BYTES];
+};
+
+static struct error corrupt(uint64_t position)
 {
-    (void)s;
     return ERROR_SYS(ERR_CORRUPT, (int32_t)(position & 0x7fffffff));
 }
 
-static struct error take(
-    const struct store *s, uint64_t position, const struct record_header *h, const char *payload, struct record *ret)
+static struct error take(uint64_t position, const struct record_header *h, const char *payload, struct record *ret)
 {
     struct slice body = slice_of(payload, h->payload_bytes);
     if (record_crc(position, h, body) != h->crc)
-        return corrupt(s, position);
+        return corrupt(position);
     *ret = (struct record){ .lsn = position / STORE_RECORD_ALIGN,
         .time_ms = h->time_ms,
         .log = h->log,
@@ -27,70 +35,124 @@ static struct error take(
     return OK;
 }
 
-/* True if the record was still in the ring. */
-static bool read_ring(
-    struct store *s, uint64_t position, struct arena *arena, struct record *ret, struct error *ret_error)
+/* ---- from the ring ------------------------------------------------------------------------------------------------------------ */
+
+struct ring_copy {
+    bool is_there; /* then, without a payload, its header was nonsense */
+    struct record_header header;
+    char *payload;
+};
+
+static void ring_take(struct store *s, uint64_t position, struct arena *arena, struct ring_copy *ret) /* (L) */
 {
-    pthread_mutex_lock(&s->lock);
     uint64_t end = atomic_load_explicit(&s->end, memory_order_relaxed);
-    bool is_there = position + RING_BYTES >= end && position < end && position >= s->ring_from;
-    struct record_header h;
-    char *payload = NULL;
-    if (is_there) {
-        ring_read(s, position, &h, sizeof(h));
-        if (h.payload_bytes <= end - position) {
-            payload = arena_alloc(arena, h.payload_bytes + 1u);
-            ring_read(s, position + sizeof(h), payload, h.payload_bytes);
-        }
-    }
-    pthread_mutex_unlock(&s->lock);
-    if (is_there)
-        *ret_error = payload ? take(s, position, &h, payload, ret) : corrupt(s, position);
-    return is_there;
+    *ret = (struct ring_copy){ .is_there = position + RING_BYTES >= end && position < end && position >= s->ring_from };
+    if (!ret->is_there)
+        return;
+    ring_read(s, position, &ret->header, sizeof(ret->header));
+    if (ret->header.payload_bytes > end - position)
+        return;
+    ret->payload = arena_alloc(arena, ret->header.payload_bytes + 1u);
+    ring_read(s, position + sizeof(ret->header), ret->payload, ret->header.payload_bytes);
 }
 
+/* ---- from a file ---------------------------------------------------------------------------------------------------------------- */
+
 static struct error read_at(
-    struct store *s, struct segment *g, uint64_t offset, void *out, size_t size, bool wait, size_t *ret_size)
+    struct store *s, const struct segment *g, uint64_t offset, void *out, size_t size, bool wait, size_t *ret_size)
 {
     struct error e = sys->file.read_nowait(g->file, offset, out, size, ret_size);
-    if (e.code != ERR_COLD)
-        return e;
-    if (!wait)
+    if (e.code != ERR_COLD || !wait)
         return e;
     atomic_fetch_add_explicit(&s->cold_reads, 1, memory_order_relaxed);
     return sys->file.read(g->file, offset, out, size, ret_size);
 }
 
-struct error store_read(struct store *s, lsn_t lsn, bool wait, struct arena *arena, struct record *ret_record)
+/* How much to read at the first of these: the following ones too, as long as they rise and the window reaches. */
+static size_t window_span(const struct segment *g, uint64_t offset, const lsn_t *lsns, size_t count, size_t guess)
 {
-    uint64_t position = lsn * STORE_RECORD_ALIGN;
-    struct error e = OK;
-    if (read_ring(s, position, arena, ret_record, &e))
-        return e;
-    struct segment *g = segment_of(s, position);
+    size_t span = guess;
+    for (size_t i = 1; i < count && lsns[i] > lsns[i - 1]; i++) {
+        uint64_t reach = (lsns[i] - lsns[0]) * STORE_RECORD_ALIGN + guess;
+        if (reach > WINDOW_BYTES)
+            break;
+        span = (size_t)reach;
+    }
+    return span < g->file_bytes - offset ? span : (size_t)(g->file_bytes - offset);
+}
+
+/* The record at lsns[0], of which a part at least is in the window then. */
+static struct error read_file(struct store *s, struct window *w, const lsn_t *lsns, size_t count, size_t guess,
+    bool wait, struct arena *arena, struct record *ret)
+{
+    uint64_t position = lsns[0] * STORE_RECORD_ALIGN;
+    const struct segment *g = segment_of(s, position);
     if (!g)
         return ERROR_OF(ERR_TRIMMED);
     uint64_t offset = position - g->number * s->span;
-    char guess[READ_GUESS_BYTES];
-    size_t got = 0;
-    size_t want = g->file_bytes - offset < sizeof(guess) ? (size_t)(g->file_bytes - offset) : sizeof(guess);
-    TRY(read_at(s, g, offset, guess, want, wait, &got));
     struct record_header h;
-    if (got < sizeof(h))
-        return corrupt(s, position);
-    memcpy(&h, guess, sizeof(h));
+    if (w->segment != g || offset < w->from || offset + sizeof(h) > w->from + w->size) {
+        w->segment = NULL;
+        TRY(read_at(s, g, offset, w->bytes, window_span(g, offset, lsns, count, guess), wait, &w->size));
+        w->segment = g;
+        w->from = offset;
+    }
+    const char *bytes = w->bytes + (offset - w->from);
+    size_t have = w->size - (size_t)(offset - w->from), rest = 0;
+    if (have < sizeof(h))
+        return corrupt(position);
+    memcpy(&h, bytes, sizeof(h));
+    have -= sizeof(h);
     if (h.payload_bytes > g->file_bytes - offset - sizeof(h))
-        return corrupt(s, position);
+        return corrupt(position);
+    if (have > h.payload_bytes)
+        have = h.payload_bytes;
     char *payload = arena_alloc(arena, h.payload_bytes + 1u);
-    size_t have = got - sizeof(h) < h.payload_bytes ? got - sizeof(h) : h.payload_bytes;
-    memcpy(payload, guess + sizeof(h), have);
+    memcpy(payload, bytes + sizeof(h), have);
     if (have < h.payload_bytes) {
-        size_t rest = 0;
         TRY(read_at(s, g, offset + sizeof(h) + have, payload + have, h.payload_bytes - have, wait, &rest));
         if (rest < h.payload_bytes - have)
-            return corrupt(s, position);
+            return corrupt(position);
     }
-    return take(s, position, &h, payload, ret_record);
+    return take(position, &h, payload, ret);
+}
+
+/* ---- both ------------------------------------------------------------------------------------------------------------------------ */
+
+struct error store_read_some(struct store *s, const lsn_t *lsns, size_t count, bool wait, struct arena *arena,
+    struct record *ret_records, struct error *ret_errors)
+{
+    struct ring_copy copies[STORE_READ_MAX];
+    struct window window;
+    size_t guess = GUESS_BYTES_FIRST;
+    ASSERT(count <= STORE_READ_MAX);
+    window.segment = NULL;
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < count; i++)
+        ring_take(s, lsns[i] * STORE_RECORD_ALIGN, arena, &copies[i]);
+    pthread_mutex_unlock(&s->lock);
+    for (size_t i = 0; i < count; i++) {
+        const struct ring_copy *r = &copies[i];
+        uint64_t position = lsns[i] * STORE_RECORD_ALIGN;
+        if (r->is_there)
+            ret_errors[i] = r->payload ? take(position, &r->header, r->payload, &ret_records[i]) : corrupt(position);
+        else
+            ret_errors[i] = read_file(s, &window, lsns + i, count - i, guess, wait, arena, &ret_records[i]);
+        if (ret_errors[i].code == ERR_COLD)
+            return ret_errors[i];
+        if (!failed(ret_errors[i]))
+            guess = record_bytes(ret_records[i].payload.size);
+        if (guess > WINDOW_BYTES / 4)
+            guess = WINDOW_BYTES / 4;
+    }
+    return OK;
+}
+
+struct error store_read(struct store *s, lsn_t lsn, bool wait, struct arena *arena, struct record *ret_record)
+{
+    struct error e;
+    TRY(store_read_some(s, &lsn, 1, wait, arena, ret_record, &e));
+    return e;
 }
 
 /* ---- cold records: a reader thread touches them, then the caller tries again --------------------------------------------------- */

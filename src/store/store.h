@@ -33,6 +33,7 @@ typedef uint64_t lsn_t;
 
 enum {
     STORE_RECORD_ALIGN = 16,
+    STORE_READ_MAX = 16, /* records in one store_read_some */
     STORE_PENDING_BYTES_MAX = 14 * MIB, /* of a ring of 16 MiB: doc/decisions/0003-the-ring.md */
 };
 
@@ -151,6 +152,10 @@ void store_on_durable(struct store *s, void (*call)(void *context), void *contex
 /* The record at `lsn`; the payload is copied into `arena`. Its checksum and position are verified: ERR_CORRUPT. wait == false:
  * ERR_COLD instead of waiting for the disk. ERR_TRIMMED: its segment is gone; ERR_IO. Any thread; the segment must be pinned. */
 struct error store_read(struct store *s, lsn_t lsn, bool wait, struct arena *arena, struct record *ret_record);
+/* Up to STORE_READ_MAX of them, each with its own outcome; cheapest when they rise: those that lie close together come with
+ * one read. ERR_COLD: one of them is cold, and nothing else is said. */
+struct error store_read_some(struct store *s, const lsn_t *lsns, size_t count, bool wait, struct arena *arena,
+    struct record *ret_records, struct error *ret_errors);
 /* A reader thread brings these records into memory, as far as they can be read, and then calls done (on the reader thread;
  * without threads at once, here). */
 void store_warm(struct store *s, const lsn_t *lsns, size_t count, void (*done)(void *argument), void *argument);

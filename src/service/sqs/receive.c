@@ -243,11 +243,8 @@ static void warmed(void *argument)
     front_done(argument);
 }
 
-static struct error warm(struct call *c, struct receive_plan *plan)
+static struct error warm(struct call *c, struct receive_plan *plan, const lsn_t *lsns)
 {
-    lsn_t lsns[SQS_RECEIVE_MAX];
-    for (uint32_t i = 0; i < plan->count; i++)
-        lsns[i] = plan->picks[i].lsn;
     plan->is_warm = true;
     store_warm(c->owner->store, lsns, plan->count, warmed, c);
     return ERROR_OF(ERR_PENDING);
@@ -264,20 +261,19 @@ struct error sqs_receive_message_finish(struct call *c, const void *in, void *ou
     };
     if (!plan || plan->count == 0)
         return OK;
+    lsn_t lsns[SQS_RECEIVE_MAX];
     struct record records[SQS_RECEIVE_MAX];
-    bool is_damaged[SQS_RECEIVE_MAX] = { false };
-    for (uint32_t i = 0; i < plan->count; i++) {
-        struct error e = store_read(c->owner->store, plan->picks[i].lsn, plan->is_warm, &c->arena, &records[i]);
-        if (e.code == ERR_COLD)
-            return warm(c, plan);
-        is_damaged[i] = failed(e);
-    }
+    struct error errors[SQS_RECEIVE_MAX];
+    for (uint32_t i = 0; i < plan->count; i++)
+        lsns[i] = plan->picks[i].lsn;
+    if (failed(store_read_some(c->owner->store, lsns, plan->count, plan->is_warm, &c->arena, records, errors)))
+        return warm(c, plan, lsns); /* cold */
     struct sqs_message *messages = ARENA_ARRAY(&c->arena, struct sqs_message, plan->count);
     size_t count = 0;
     for (uint32_t i = 0; i < plan->count; i++) {
-        struct error e = is_damaged[i] ? ERROR_OF(ERR_CORRUPT)
-                                       : receive_build(plan, &plan->picks[i], &records[i], &filters, c->account,
-                                             &c->arena, &messages[count]);
+        struct error e = failed(errors[i]) ? ERROR_OF(ERR_CORRUPT)
+                                           : receive_build(plan, &plan->picks[i], &records[i], &filters, c->account,
+                                                 &c->arena, &messages[count]);
         if (failed(e))
             log_event(LOG_ERROR, "message_damaged", "queue=%.*s lsn=%llu code=%u request=%s", SLICE_ARG(c->resource),
                 (unsigned long long)plan->picks[i].lsn, e.code, c->request_id);

@@ -321,6 +321,52 @@ static void test_foreign_formats_are_refused(void **state)
     }
 }
 
+/* Records that come with one read are judged one by one. */
+static void test_damage_of_one_is_its_own(void **state)
+{
+    (void)state;
+    enum { COUNT = 9, DAMAGED = 4 };
+    use_memory();
+    struct toy t;
+    struct store_options options = options_of();
+    toy_init(&t, 10);
+    toy_must_open(&t, &options);
+    for (uint64_t i = 0; i < COUNT; i++)
+        assert_int_equal(toy_put(&t, 5, 1, 100 + 50 * i).code, 0);
+    toy_flush(&t);
+    store_close(t.store, false);
+    toy_must_open(&t, &options); /* from the file from now on */
+    lsn_t lsns[COUNT];
+    for (size_t i = 0; i < COUNT; i++)
+        lsns[i] = t.logs[5].items[i].lsn;
+
+    char path[256];
+    struct sys_file *f;
+    uint8_t byte;
+    size_t got;
+    uint64_t at = lsns[DAMAGED] * STORE_RECORD_ALIGN + 80;
+    snprintf(path, sizeof(path), "%s/journal-0000000000000000.seg", dir);
+    assert_int_equal(sys->file.open(path, SYS_OPEN_WRITE, &f).code, 0);
+    assert_int_equal(sys->file.read(f, at, &byte, 1, &got).code, 0);
+    byte ^= 1;
+    assert_int_equal(sys->file.write(f, at, &(struct iovec){ &byte, 1 }, 1).code, 0);
+    sys->file.close(f);
+
+    struct record records[COUNT];
+    struct error errors[COUNT];
+    struct arena arena;
+    arena_init(&arena, 1 * MIB);
+    assert_int_equal(store_read_some(t.store, lsns, COUNT, false, &arena, records, errors).code, 0);
+    for (size_t i = 0; i < COUNT; i++) {
+        assert_int_equal(errors[i].code, i == DAMAGED ? ERR_CORRUPT : 0);
+        if (i != DAMAGED)
+            toy_check_record(5, &t.logs[5].items[i], &records[i]);
+    }
+    arena_deinit(&arena);
+    store_close(t.store, false);
+    toy_deinit(&t);
+}
+
 int main(void)
 {
     log_set_level(LOG_ERROR);
@@ -334,6 +380,7 @@ int main(void)
         cmocka_unit_test(test_threads_commit),
         cmocka_unit_test(test_second_opener_is_refused),
         cmocka_unit_test(test_foreign_formats_are_refused),
+        cmocka_unit_test(test_damage_of_one_is_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -323,24 +323,48 @@ static inline size_t toy_prefix(const struct toy *t)
     return upto;
 }
 
+static inline void toy_check_record(uint16_t log, const struct toy_item *item, const struct record *r)
+{
+    assert_int_equal(r->lsn, item->lsn);
+    assert_int_equal(r->log, log);
+    assert_int_equal(r->object, item->id);
+    assert_int_equal(r->payload.size, item->size);
+    assert_int_equal(crc32c(0, r->payload.data, r->payload.size), item->crc);
+}
+
+/* One by one, and some at a time: rising, or falling, which no window helps. */
+static inline void toy_read_some(
+    struct toy *t, uint16_t log, const struct toy_item *items, size_t count, bool is_rising, struct arena *arena)
+{
+    lsn_t lsns[STORE_READ_MAX];
+    struct record records[STORE_READ_MAX];
+    struct error errors[STORE_READ_MAX];
+    const struct toy_item *order[STORE_READ_MAX];
+    for (size_t i = 0; i < count; i++) {
+        order[i] = &items[is_rising ? i : count - 1 - i];
+        lsns[i] = order[i]->lsn;
+        store_pin(t->store, lsns[i]);
+    }
+    assert_int_equal(store_read_some(t->store, lsns, count, true, arena, records, errors).code, 0);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(errors[i].code, 0);
+        toy_check_record(log, order[i], &records[i]);
+        assert_int_equal(store_read(t->store, lsns[i], true, arena, &records[i]).code, 0);
+        toy_check_record(log, order[i], &records[i]);
+        store_unpin(t->store, lsns[i]);
+    }
+    arena_reset(arena);
+}
+
 static inline void toy_read_all(struct toy *t)
 {
     struct arena arena;
     arena_init(&arena, 64 * MIB);
     for (uint16_t log = 0; log < LOG_COUNT; log++) {
-        for (size_t i = 0; i < t->logs[log].count; i++) {
-            const struct toy_item *item = &t->logs[log].items[i];
-            struct record r;
-            store_pin(t->store, item->lsn);
-            struct error e = store_read(t->store, item->lsn, true, &arena, &r);
-            assert_int_equal(e.code, 0);
-            assert_int_equal(r.lsn, item->lsn);
-            assert_int_equal(r.log, log);
-            assert_int_equal(r.object, item->id);
-            assert_int_equal(r.payload.size, item->size);
-            assert_int_equal(crc32c(0, r.payload.data, r.payload.size), item->crc);
-            store_unpin(t->store, item->lsn);
-            arena_reset(&arena);
+        const struct toy_log *l = &t->logs[log];
+        for (size_t i = 0, some = 1; i < l->count; i += some, some = some % STORE_READ_MAX + 1) {
+            some = some < l->count - i ? some : l->count - i;
+            toy_read_some(t, log, l->items + i, some, some % 3 != 0, &arena);
         }
     }
     arena_deinit(&arena);
