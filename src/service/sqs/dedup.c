@@ -6,7 +6,11 @@
 #include <stdatomic.h>
 
 enum {
-    TABLE_MIN = 16,
+    PART_SLOTS_MIN = 16,
+    PART_SLOTS_MAX = 4096,
+    PART_SHARE = 1792, /* entries of a part, on average: one that is not split yet has twice as many as one that is */
+    PART_SHARE_LEAST = 448,                   /* with fewer the last part is given up */
+    PART_USED_MAX = PART_SLOTS_MAX / 16 * 15, /* chance never makes one so full */
     NUMBER_BITS = 26,
     NUMBER_MASK = (1 << 25) - 1, /* numbers wrap here: + 1 they need 26 bits; there are never half as many entries */
     CAPTURE_COPY_CHUNKS = 1,     /* so few are copied into a snapshot, not referred to */
@@ -64,16 +68,31 @@ void dedup_clear(struct dedup *d)
 {
     for (uint32_t i = 0; i < d->chunk_count; i++)
         chunk_unref(d->chunks[d->chunk_first + i]);
+    for (uint32_t i = 0; i < d->part_count; i++)
+        memory_free(d->parts[i]);
     memory_free(d->chunks);
-    memory_free(d->table);
+    memory_free(d->parts);
     memset(d, 0, sizeof(*d));
 }
 
 /* ---- the table ---------------------------------------------------------------------------------------------------- */
 
-static uint32_t table_home(const struct dedup *d, const uint64_t hash[2])
+static uint32_t level_of(uint32_t count) /* the largest power of two that is not above it */
 {
-    return (uint32_t)hash[0] & (d->table_capacity - 1); /* the hash is keyed: its bits are as good as any */
+    return 1u << (31 - __builtin_clz(count));
+}
+
+/* Linear hashing (Litwin 1980): part `level + i` takes its entries from part i, one part after the other, so that growing by
+ * one costs no more than that part. The hash is keyed: its bits are as good as any; those in the part are others. */
+static uint32_t part_number(const struct dedup *d, const uint64_t hash[2])
+{
+    uint32_t level = level_of(d->part_count), number = (uint32_t)(hash[0] >> 32) & (2 * level - 1);
+    return number < d->part_count ? number : number & (level - 1);
+}
+
+static uint32_t home_of(const struct dedup *d, const uint64_t hash[2])
+{
+    return (uint32_t)hash[0] & (d->part_slots - 1);
 }
 
 /* What the table keeps of an entry: its number, and enough of the hash that a wrong one is rarely looked at. */
@@ -92,39 +111,129 @@ static bool is_equal(const uint64_t a[2], const uint64_t b[2])
     return a[0] == b[0] && a[1] == b[1];
 }
 
-static uint32_t table_place(const struct dedup *d, const uint64_t hash[2])
+/* The slot of the entry with this hash, or the empty one where it would be. */
+static uint32_t *table_place(const struct dedup *d, struct dedup_part *part, const uint64_t hash[2])
 {
-    uint32_t at = table_home(d, hash), tag = slot_of(hash, 0) >> NUMBER_BITS;
-    while (d->table[at] &&
-           (d->table[at] >> NUMBER_BITS != tag || !is_equal(entry_of(d, number_of(d->table[at]))->hash, hash)))
-        at = (at + 1) & (d->table_capacity - 1);
-    return at;
+    uint32_t at = home_of(d, hash), tag = slot_of(hash, 0) >> NUMBER_BITS;
+    while (part->slots[at] &&
+           (part->slots[at] >> NUMBER_BITS != tag || !is_equal(entry_of(d, number_of(part->slots[at]))->hash, hash)))
+        at = (at + 1) & (d->part_slots - 1);
+    return &part->slots[at];
 }
 
-static void table_resize(struct dedup *d, uint32_t capacity)
+static struct dedup_part *part_of(const struct dedup *d, const uint64_t hash[2])
 {
-    memory_free(d->table);
-    d->table = memory_zero(capacity * sizeof(*d->table));
-    d->table_capacity = capacity;
-    for (uint32_t i = 0; i < d->count; i++) {
-        uint32_t number = number_at(d, i);
+    return d->parts[part_number(d, hash)];
+}
+
+static struct dedup_part *part_new(const struct dedup *d)
+{
+    return memory_zero(sizeof(struct dedup_part) + d->part_slots * sizeof(uint32_t));
+}
+
+static void part_put(const struct dedup *d, struct dedup_part *part, const uint64_t hash[2], uint32_t number)
+{
+    *table_place(d, part, hash) = slot_of(hash, number);
+    part->used++;
+}
+
+/* Deals the entries of a part, which ends, to those that they belong to now. */
+static void part_deal(struct dedup *d, struct dedup_part *from, uint32_t slots)
+{
+    for (uint32_t i = 0; i < slots; i++) {
+        if (!from->slots[i])
+            continue;
+        uint32_t number = number_of(from->slots[i]);
         const uint64_t *hash = entry_of(d, number)->hash;
-        d->table[table_place(d, hash)] = slot_of(hash, number);
+        part_put(d, part_of(d, hash), hash, number);
+    }
+    memory_free(from);
+}
+
+static void part_add(struct dedup *d)
+{
+    if (d->part_count == 0 || d->part_count == level_of(d->part_count))
+        d->parts = memory_resize(d->parts, (d->part_count ? 2 * d->part_count : 1) * sizeof(*d->parts));
+    d->parts[d->part_count++] = part_new(d);
+}
+
+static void part_split(struct dedup *d)
+{
+    uint32_t number = d->part_count - level_of(d->part_count);
+    part_add(d);
+    struct dedup_part *old = d->parts[number];
+    d->parts[number] = part_new(d);
+    part_deal(d, old, d->part_slots);
+}
+
+static void part_give_up(struct dedup *d)
+{
+    struct dedup_part *last = d->parts[--d->part_count];
+    part_deal(d, last, d->part_slots);
+}
+
+/* While it is one part, that one grows and shrinks. */
+static void part_resize(struct dedup *d, uint32_t slots)
+{
+    struct dedup_part *old = d->parts[0];
+    uint32_t old_slots = d->part_slots;
+    d->part_slots = slots;
+    d->parts[0] = part_new(d);
+    part_deal(d, old, old_slots);
+}
+
+/* Room for one more with this hash. */
+static void table_grow(struct dedup *d, const uint64_t hash[2])
+{
+    if (d->part_count == 0) {
+        d->part_slots = PART_SLOTS_MIN;
+        part_add(d);
+    }
+    if (d->part_slots < PART_SLOTS_MAX) {
+        if ((d->count + 1) * 4ull > d->part_slots * 3ull)
+            part_resize(d, d->part_slots * 2);
+        return;
+    }
+    while (d->count + 1 > d->part_count * PART_SHARE || part_of(d, hash)->used >= PART_USED_MAX)
+        part_split(d);
+}
+
+static void table_shrink(struct dedup *d)
+{
+    if (d->part_count > 1) {
+        if (d->count < d->part_count * PART_SHARE_LEAST)
+            part_give_up(d);
+    } else if (d->part_slots > 4 * PART_SLOTS_MIN && d->count < d->part_slots / 8) {
+        part_resize(d, d->part_slots / 2);
     }
 }
 
 static void table_remove(struct dedup *d, const uint64_t hash[2])
 {
-    uint32_t mask = d->table_capacity - 1, hole = table_place(d, hash);
-    ASSERT(d->table[hole]);
-    for (uint32_t at = (hole + 1) & mask; d->table[at]; at = (at + 1) & mask) {
-        uint32_t home = table_home(d, entry_of(d, number_of(d->table[at]))->hash);
+    struct dedup_part *part = part_of(d, hash);
+    uint32_t *slots = part->slots, mask = d->part_slots - 1;
+    uint32_t hole = (uint32_t)(table_place(d, part, hash) - slots);
+    ASSERT(slots[hole]);
+    for (uint32_t at = (hole + 1) & mask; slots[at]; at = (at + 1) & mask) {
+        uint32_t home = home_of(d, entry_of(d, number_of(slots[at]))->hash);
         if (((at - home) & mask) >= ((at - hole) & mask)) {
-            d->table[hole] = d->table[at];
+            slots[hole] = slots[at];
             hole = at;
         }
     }
-    d->table[hole] = 0;
+    slots[hole] = 0;
+    part->used--;
+}
+
+/* As many parts as so many entries have once they all came. */
+static void table_reserve(struct dedup *d, uint32_t count)
+{
+    d->part_slots = PART_SLOTS_MIN;
+    while (d->part_slots < PART_SLOTS_MAX && count * 4ull > d->part_slots * 3ull)
+        d->part_slots *= 2;
+    do {
+        part_add(d);
+    } while (d->part_slots == PART_SLOTS_MAX && count > d->part_count * PART_SHARE);
 }
 
 /* ---- use ---------------------------------------------------------------------------------------------------------- */
@@ -133,7 +242,7 @@ bool dedup_find(const struct dedup *d, const uint64_t hash[2], uint64_t *ret_seq
 {
     if (d->count == 0)
         return false;
-    uint32_t slot = d->table[table_place(d, hash)];
+    uint32_t slot = *table_place(d, part_of(d, hash), hash);
     if (!slot)
         return false;
     uint32_t number = number_of(slot);
@@ -156,8 +265,7 @@ bool dedup_takes(const struct dedup *d, uint64_t seq, uint64_t time_ms)
 
 void dedup_add(struct dedup *d, const uint64_t hash[2], uint64_t seq, uint64_t time_ms)
 {
-    if ((d->count + 1) * 4ull > d->table_capacity * 3ull)
-        table_resize(d, d->table_capacity ? d->table_capacity * 2 : TABLE_MIN);
+    table_grow(d, hash);
     uint32_t number = number_at(d, d->count);
     ASSERT(dedup_takes(d, seq, time_ms));
     if (number % DEDUP_CHUNK_ENTRIES == 0 || d->count == 0)
@@ -167,10 +275,12 @@ void dedup_add(struct dedup *d, const uint64_t hash[2], uint64_t seq, uint64_t t
     *e = (struct dedup_entry){ .hash = { hash[0], hash[1] },
         .seq_after = (uint32_t)(seq - c->base_seq),
         .time_after = (uint32_t)(time_ms - c->base_time_ms) };
-    uint32_t place = table_place(d, hash);
-    ASSERT(d->table[place] == 0);
+    struct dedup_part *part = part_of(d, hash);
+    uint32_t *place = table_place(d, part, hash);
+    ASSERT(*place == 0);
+    *place = slot_of(hash, number);
+    part->used++;
     d->count++;
-    d->table[place] = slot_of(hash, number);
 }
 
 static void drop_first(struct dedup *d)
@@ -186,8 +296,7 @@ static void drop_first(struct dedup *d)
         chunk_unref(d->chunks[d->chunk_first++]);
         d->chunk_count--;
     }
-    if (d->table_capacity > 64 && d->count < d->table_capacity / 8)
-        table_resize(d, d->table_capacity / 2);
+    table_shrink(d);
 }
 
 uint64_t dedup_oldest_ms(const struct dedup *d)
@@ -264,22 +373,20 @@ static bool restore_entries(struct dedup *d, struct unpack *u, uint32_t count)
     return true;
 }
 
-/* False: an id is there twice, or they are not in order. */
+/* False: an id is there twice, they are not in order, or chance never made such hashes. */
 static bool restore_table(struct dedup *d)
 {
     uint64_t seq, time_ms, last_seq = 0, last_ms = 0;
-    uint32_t capacity = TABLE_MIN;
-    while ((d->count + 1) * 4ull > capacity * 3ull)
-        capacity *= 2;
-    d->table = memory_zero(capacity * sizeof(*d->table));
-    d->table_capacity = capacity;
+    table_reserve(d, d->count);
     for (uint32_t i = 0; i < d->count; i++) {
         uint64_t hash[2];
         dedup_get(d, i, hash, &seq, &time_ms);
-        uint32_t place = table_place(d, hash);
-        if (d->table[place] || seq < last_seq || time_ms < last_ms)
+        struct dedup_part *part = part_of(d, hash);
+        uint32_t *place = table_place(d, part, hash);
+        if (*place || seq < last_seq || time_ms < last_ms || part->used >= PART_USED_MAX)
             return false;
-        d->table[place] = slot_of(hash, number_at(d, i));
+        *place = slot_of(hash, number_at(d, i));
+        part->used++;
         last_seq = seq;
         last_ms = time_ms;
     }
@@ -309,5 +416,5 @@ bool dedup_restore(struct dedup *d, struct unpack *u)
 size_t dedup_memory(const struct dedup *d)
 {
     return d->chunk_capacity * sizeof(*d->chunks) + d->chunk_count * sizeof(struct dedup_chunk) +
-           d->table_capacity * sizeof(*d->table);
+           d->part_count * (sizeof(*d->parts) + sizeof(struct dedup_part) + d->part_slots * sizeof(uint32_t));
 }

@@ -3,10 +3,11 @@
  *   ring of chunks, oldest first:  [ 64 entries ] [ 64 entries ] [ .. ]      table: hash -> number of the entry
  *
  * An entry is the keyed hash of the id (with its group where the scope says so), the sequence number of the message that
- * was accepted, and the time: 24 bytes and about 7 of table. Entries leave in the order they came.
+ * was accepted, and the time: 24 bytes and about 9 of table. Entries leave in the order they came. The table grows and
+ * shrinks by parts of 4096 slots, so that no send waits for more than some thousand entries to move, however many there are.
  *
  * Owner   the holder of the log's token; full chunks never change, so a snapshot may keep references.
- * Cost    O(1) each.
+ * Cost    O(1) each; adding and expiring now and then a part (about 0.2 ms).
  * Limits  SQS_DEDUP_ENTRIES_MAX is the caller's check (dedup_count).
  */
 #ifndef MILLRACE_SERVICE_SQS_DEDUP_H
@@ -29,10 +30,15 @@ struct dedup_chunk {
     uint64_t base_seq, base_time_ms;
     struct dedup_entry entries[DEDUP_CHUNK_ENTRIES];
 };
+struct dedup_part {
+    uint32_t used;
+    uint32_t slots[]; /* part_slots: number of an entry + 1, below 6 bits of its hash; 0: empty */
+};
 struct dedup {
     struct dedup_chunk **chunks;
-    uint32_t *table; /* number of an entry + 1, below 6 bits of its hash; 0: empty */
-    uint32_t chunk_first, chunk_count, chunk_capacity, table_capacity; /* chunks: a window, as in lane.h */
+    struct dedup_part **parts;
+    uint32_t chunk_first, chunk_count, chunk_capacity; /* chunks: a window, as in lane.h */
+    uint32_t part_count, part_slots;
     uint32_t first; /* number of the oldest entry, modulo 2^25; the first chunk begins with number first - first % 64 */
     uint32_t count;
 };

@@ -122,12 +122,44 @@ static void test_memory(void **state)
     dedup_clear(&d);
 }
 
+/* Up to many parts and back to none: every id is found while it lives, memory follows, no step moves much of the table. */
+static void test_grows_and_shrinks_by_parts(void **state)
+{
+    (void)state;
+    enum { STEP = 500, MOST_A_STEP = 4 * 4096 * 4 };
+    struct dedup d = { 0 };
+    struct random r = { 77 };
+    first = end = 0;
+    for (uint64_t i = 0; i < ARRAY_COUNT(known); i++) {
+        size_t before = dedup_memory(&d);
+        known[end] = (struct known){ { random_next(&r), random_next(&r) }, i, 1700000000000ull + i };
+        dedup_add(&d, known[end].hash, known[end].seq, known[end].time_ms);
+        end++;
+        assert_in_range(dedup_memory(&d), before, before + MOST_A_STEP);
+        if (end % STEP == 0) {
+            check_same(&d);
+            assert_in_range(dedup_memory(&d), end * 24, end * 40 + 16 * 1024);
+        }
+    }
+    assert_true(d.part_count > 16);
+    while (first < end) {
+        size_t before = dedup_memory(&d);
+        dedup_expire(&d, known[first].time_ms);
+        first++;
+        assert_in_range(dedup_memory(&d), before < MOST_A_STEP ? 0 : before - MOST_A_STEP, before);
+        if (first % STEP == 0)
+            check_same(&d);
+    }
+    assert_int_equal(dedup_memory(&d), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_window),
         cmocka_unit_test(test_capture_while_changing),
         cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_grows_and_shrinks_by_parts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
