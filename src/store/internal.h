@@ -35,7 +35,7 @@ enum {
     FORMAT_TEXT_BYTES = 192,
     QUICK_US = 300,
     READERS = 2,
-    SLOW_WRITE_BYTES = 1 * MIB, /* what the background writes between two syncs of its own */
+    SLOW_WRITE_BYTES = 256 * KIB, /* what the background writes between two syncs of its own */
 };
 
 #define FRAME_MAGIC 0x4d4c5246u /* "FRLM" */
