@@ -106,6 +106,7 @@ class HttpPeer(Peer):
 class ElasticMq(HttpPeer):
     name, title, durability = "elasticmq", "ElasticMQ", "in memory, nothing survives the process"
     warm_s = 6  # the first seconds of a JVM are not its speed
+    has_backlog = False
     artifact, version = "elasticmq-server_2.13", "1.7.1"
 
     def install(self):
@@ -137,14 +138,17 @@ aws {{ region = us-east-1, accountId = {rigs.ACCOUNT} }}
         rigs.wait_for(process, lambda: rigs.is_open(self.port), pause_s=0.1)
 
     def backlog(self, count):
+        if self.has_backlog:
+            return
         rigs.create_queue(self.port, "backlog")
         self.rig.load(self, "fill", queue="backlog", size=BODY_SIZE, count=count, connections=16, limit=180)
+        self.has_backlog = True
 
-    def lives(self, seconds):
+    def lives(self, seconds, batch):
         """Messages sent, received and deleted per second beside the backlog. A cell in which not one went through is
         lengthened rather than reported as nothing."""
         for factor in (1, 4, 16):
-            report = self.rig.load(self, "depth", queue="backlog", size=BODY_SIZE, duration=seconds * factor, check=False)
+            report = self.rig.load(self, "depth", queue="backlog", size=BODY_SIZE, batch=batch, duration=seconds * factor, check=False)
             if report["errors"]:
                 raise NotMeasured(f"elasticmq: {report['errors']} errors: {report.get('first_error')}")
             if report["messages"]:

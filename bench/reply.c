@@ -122,10 +122,15 @@ bool json_find_text(struct span json, const char *key, size_t *at, struct span *
     if (start >= json.size || json.data[start] != '"')
         return false;
     size_t end = ++start;
-    while (end < json.size && json.data[end] != '"')
-        end += json.data[end] == '\\' ? 2 : 1;
-    if (end >= json.size)
-        return false;
+    for (;;) {
+        const char *quote = end < json.size ? memchr(json.data + end, '"', json.size - end) : NULL;
+        if (!quote)
+            return false;
+        const char *escape = memchr(json.data + end, '\\', (size_t)(quote - json.data) - end);
+        end = (size_t)((escape ? escape + 2 : quote) - json.data);
+        if (!escape)
+            break;
+    }
     *ret_value = (struct span){ json.data + start, end - start };
     *at = end + 1;
     return true;
@@ -136,17 +141,18 @@ bool json_next_object(struct span json, size_t *at, struct span *ret_object)
     const char *open = *at < json.size ? memchr(json.data + *at, '{', json.size - *at) : NULL;
     if (!open)
         return false;
-    size_t start = (size_t)(open - json.data), depth = 0;
-    for (size_t index = start; index < json.size; index++) {
-        if (json.data[index] == '{')
-            depth++;
-        if (json.data[index] == '}' && --depth == 0) {
-            *ret_object = (struct span){ open, index + 1 - start };
-            *at = index + 1;
-            return true;
-        }
+    const char *from = open + 1, *end = json.data + json.size;
+    for (size_t depth = 1; depth > 0;) {
+        const char *close = memchr(from, '}', (size_t)(end - from));
+        if (!close)
+            return false;
+        const char *inner = memchr(from, '{', (size_t)(close - from));
+        depth = inner ? depth + 1 : depth - 1;
+        from = (inner ? inner : close) + 1;
     }
-    return false;
+    *ret_object = (struct span){ open, (size_t)(from - open) };
+    *at = (size_t)(from - json.data);
+    return true;
 }
 
 bool json_find_list(struct span json, const char *key, size_t *ret_at, bool *ret_empty)

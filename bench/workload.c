@@ -67,7 +67,8 @@ static enum op receive(struct conn *c, unsigned batch)
 
 static enum op delete_oldest(struct conn *c, size_t count)
 {
-    c->batch = count < BATCH_MAX ? (unsigned)count : BATCH_MAX;
+    unsigned most = c->worker->load->batch;
+    c->batch = count < most ? (unsigned)count : most;
     return OP_DELETE_BATCH;
 }
 
@@ -96,7 +97,7 @@ static enum op next_hold(struct conn *c)
 static enum op next_life(struct conn *c)
 {
     if (c->op == OP_SEND_BATCH)
-        return receive(c, BATCH_MAX);
+        return receive(c, c->worker->load->batch);
     if (c->op == OP_RECEIVE && c->handles.count > 0)
         return delete_oldest(c, c->handles.count);
     return claim(c, c->worker->load->batch) ? OP_SEND_BATCH : OP_NONE;
@@ -106,7 +107,7 @@ static enum op next_drain(struct conn *c)
 {
     if (c->handles.count > 0)
         return delete_oldest(c, c->handles.count);
-    return receive(c, BATCH_MAX);
+    return receive(c, c->worker->load->batch);
 }
 
 /* Keeps `inflight` messages received and undeleted: it first only receives, then deletes the oldest and sends as many
@@ -117,18 +118,18 @@ static enum op next_depth(struct conn *c)
     size_t kept = l->inflight / l->connections;
     if (!c->is_ready && c->handles.count < kept) {
         if (c->empty_in_a_row <= EMPTY_RECEIVES_MAX)
-            return receive(c, BATCH_MAX);
+            return receive(c, l->batch);
         atomic_store(&l->fatal, "the queue does not hold as many receivable messages as should be in flight");
         return OP_NONE;
     }
     if (!c->is_ready)
-        c->owed = BATCH_MAX;
+        c->owed = l->batch;
     mark_ready(c);
     if (c->handles.count > kept)
         return delete_oldest(c, c->handles.count - kept);
     if (c->owed > 0 && c->op != OP_SEND_BATCH)
-        return claim(c, c->owed < BATCH_MAX ? c->owed : BATCH_MAX) ? OP_SEND_BATCH : OP_NONE;
-    return receive(c, BATCH_MAX);
+        return claim(c, c->owed < l->batch ? c->owed : l->batch) ? OP_SEND_BATCH : OP_NONE;
+    return receive(c, l->batch);
 }
 
 static enum op settle_handles(struct conn *c)
@@ -142,7 +143,7 @@ const struct workload workloads[] = {
     { .name = "send", .help = "SendMessage", .next = next_send, .counted = OP_SEND },
     { .name = "send-batch", .help = "SendMessageBatch of --batch", .next = next_send_batch, .counted = OP_SEND_BATCH },
     { .name = "life",
-        .help = "send ten, receive ten, delete what came",
+        .help = "send --batch, receive as many, delete what came",
         .next = next_life,
         .counted = OP_DELETE_BATCH,
         .keeps_handles = true,
@@ -152,7 +153,7 @@ const struct workload workloads[] = {
         .next = next_receive,
         .counted = OP_RECEIVE },
     { .name = "drain",
-        .help = "receive ten, delete what came",
+        .help = "receive --batch, delete what came",
         .next = next_drain,
         .counted = OP_DELETE_BATCH,
         .keeps_handles = true,
