@@ -1,4 +1,4 @@
-/* aead.c: AES-256-GCM (digest.h) by EVP: the cipher fetched once, one context a thread. */
+/* aead.c: AES-256-GCM (digest.h) by EVP: the cipher fetched once, two contexts a thread. */
 #include "base/check.h"
 #include "base/mutant.h"
 #include "crypto/digest.h"
@@ -6,38 +6,60 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <pthread.h>
+#include <string.h>
+
+/* A context of a thread, which keeps its last key: the schedule of a key costs more than a short text. One for each
+ * direction. */
+struct context {
+    EVP_CIPHER_CTX *c;
+    bool has_key;
+    uint8_t key[AEAD_KEY_BYTES];
+};
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static EVP_CIPHER *cipher;
-static pthread_key_t context_key; /* only for its destructor at thread exit */
-static _Thread_local EVP_CIPHER_CTX *thread_context;
+static pthread_key_t contexts_key;               /* only for its destructor at thread exit */
+static _Thread_local struct context contexts[2]; /* open, seal */
 
-static void free_context(void *context)
+static void free_contexts(void *of_thread)
 {
-    EVP_CIPHER_CTX_free(context);
-    thread_context = NULL;
+    struct context *x = of_thread;
+    for (int i = 0; i < 2; i++) {
+        EVP_CIPHER_CTX_free(x[i].c);
+        OPENSSL_cleanse(&x[i], sizeof(x[i]));
+    }
 }
 
 static void prepare(void)
 {
     cipher = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
     ASSERT(cipher);
-    ASSERT(pthread_key_create(&context_key, free_context) == 0);
+    ASSERT(pthread_key_create(&contexts_key, free_contexts) == 0);
 }
 
-/* This thread's context, ready for that key and nonce. Initialising an old context is much cheaper than a new one. */
+static void make_context(struct context *x, bool seal)
+{
+    pthread_once(&once, prepare);
+    x->c = EVP_CIPHER_CTX_new();
+    ASSERT(x->c);
+    ASSERT(pthread_setspecific(contexts_key, contexts) == 0);
+    ASSERT(EVP_CipherInit_ex2(x->c, cipher, NULL, NULL, seal, NULL) == 1);
+    ASSERT(EVP_CIPHER_CTX_get_iv_length(x->c) == AEAD_NONCE_BYTES);
+}
+
+/* Ready for that key and nonce. */
 static EVP_CIPHER_CTX *start(const uint8_t *key, const uint8_t *nonce, bool seal)
 {
-    if (UNLIKELY(!thread_context)) {
-        pthread_once(&once, prepare);
-        thread_context = EVP_CIPHER_CTX_new();
-        ASSERT(thread_context);
-        ASSERT(pthread_setspecific(context_key, thread_context) == 0);
-        ASSERT(EVP_CipherInit_ex2(thread_context, cipher, NULL, NULL, seal, NULL) == 1);
-        ASSERT(EVP_CIPHER_CTX_get_iv_length(thread_context) == AEAD_NONCE_BYTES);
+    struct context *x = &contexts[seal];
+    if (UNLIKELY(!x->c))
+        make_context(x, seal);
+    bool is_new = !x->has_key || memcmp(x->key, key, AEAD_KEY_BYTES) != 0;
+    ASSERT(EVP_CipherInit_ex2(x->c, NULL, is_new ? key : NULL, nonce, seal, NULL) == 1);
+    if (is_new) {
+        memcpy(x->key, key, AEAD_KEY_BYTES);
+        x->has_key = true;
     }
-    ASSERT(EVP_CipherInit_ex2(thread_context, NULL, key, nonce, seal, NULL) == 1);
-    return thread_context;
+    return x->c;
 }
 
 /* Associated data if `out` is NULL, else text. */

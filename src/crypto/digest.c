@@ -38,6 +38,23 @@ void md5_parts(const struct slice *parts, size_t count, uint8_t out[MD5_BYTES])
     md5_finish(&s, out);
 }
 
+void md5_each(const struct slice *items, size_t count, uint8_t (*out)[MD5_BYTES])
+{
+    for (; count >= MD5_LANES; count -= MD5_LANES, items += MD5_LANES, out += MD5_LANES)
+        md5_side_by_side(items, out);
+    if (count < 2) {
+        if (count)
+            md5(items[0], out[0]);
+        return;
+    }
+    struct slice last[MD5_LANES];
+    uint8_t digests[MD5_LANES][MD5_BYTES];
+    for (size_t i = 0; i < MD5_LANES; i++)
+        last[i] = i < count ? items[i] : SLICE("");
+    md5_side_by_side(last, digests);
+    memcpy(out, digests, count * MD5_BYTES);
+}
+
 void md5(struct slice s, uint8_t out[MD5_BYTES])
 {
     md5_parts(&s, 1, out);

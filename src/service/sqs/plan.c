@@ -95,16 +95,15 @@ static void pack_tail(
     item->tail = buf_slice(&b);
 }
 
-static void plan_item(struct call *c, const struct send_input *in, struct sqs_send_item *item)
+static void plan_item(
+    struct call *c, const struct send_input *in, const uint8_t body_md5[MD5_BYTES], struct sqs_send_item *item)
 {
-    uint8_t digest[MD5_BYTES];
     item->body = in->body;
     item->group_id = in->group_id;
     item->dedup_id = in->dedup_id;
     item->delay_s = in->delay_s;
     item->size = in->body.size + sqs_attributes_size(&in->attributes);
-    md5(in->body, digest);
-    text_format_hex(digest, sizeof(digest), item->md5_of_body);
+    text_format_hex(body_md5, MD5_BYTES, item->md5_of_body);
     if (in->attributes.count)
         sqs_attributes_md5(&in->attributes, item->md5_of_attributes);
     if (in->system_attributes.count)
@@ -113,7 +112,7 @@ static void plan_item(struct call *c, const struct send_input *in, struct sqs_se
         sha256(in->body, item->body_sha256);
         item->has_sha256 = true;
     }
-    pack_tail(c, in, digest, item);
+    pack_tail(c, in, body_md5, item);
 }
 
 static struct sqs_send_plan *plan_new(struct call *c, size_t count)
@@ -142,7 +141,9 @@ struct error sqs_plan_send(struct call *c, const struct sqs_send_message_in *in)
         e = check_ids(&input, &fault);
     if (failed(e))
         return sqs_fault_raise(c, e, &fault);
-    plan_item(c, &input, &plan->items[0]);
+    uint8_t digest[MD5_BYTES];
+    md5(input.body, digest);
+    plan_item(c, &input, digest, &plan->items[0]);
     return OK;
 }
 
@@ -171,6 +172,11 @@ struct error sqs_plan_send_batch(struct call *c, const struct sqs_send_message_b
     }
     if (failed(e))
         return sqs_fault_raise(c, e, &fault);
+    struct slice *bodies = ARENA_ARRAY(&c->arena, struct slice, plan->count);
+    uint8_t(*digests)[MD5_BYTES] = arena_alloc(&c->arena, plan->count * sizeof(*digests));
+    for (size_t i = 0; i < plan->count; i++)
+        bodies[i] = entries[i].body;
+    md5_each(bodies, plan->count, digests);
     for (size_t i = 0; i < plan->count; i++) {
         struct sqs_send_item *item = &plan->items[i];
         struct send_input input = input_of_entry(&entries[i]);
@@ -181,7 +187,7 @@ struct error sqs_plan_send_batch(struct call *c, const struct sqs_send_message_b
         item->group_id = input.group_id;
         item->dedup_id = input.dedup_id;
         if (!failed(item->error))
-            plan_item(c, &input, item);
+            plan_item(c, &input, digests[i], item);
     }
     return OK;
 }

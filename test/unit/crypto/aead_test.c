@@ -113,6 +113,24 @@ static void test_threads(void **state)
     }
 }
 
+/* A thread's contexts keep their last key: the next text may be of another. */
+static void test_keys_in_turn(void **state)
+{
+    (void)state;
+    const uint8_t keys[2][AEAD_KEY_BYTES] = { { 1 }, { 2 } }, nonce[AEAD_NONCE_BYTES] = { 7 };
+    uint8_t sealed[2][5 + AEAD_TAG_BYTES], again[5 + AEAD_TAG_BYTES], out[5];
+    for (int i = 0; i < 2; i++)
+        aead_seal(keys[i], nonce, SLICE_NONE, SLICE("hello"), sealed[i]);
+    for (int round = 0; round < 20; round++) {
+        int i = round / 2 % 2, other = 1 - i;
+        aead_seal(keys[i], nonce, SLICE_NONE, SLICE("hello"), again);
+        assert_memory_equal(again, sealed[i], sizeof(again));
+        assert_false(aead_open(keys[other], nonce, SLICE_NONE, slice_of(sealed[i], sizeof(sealed[i])), out));
+        assert_true(aead_open(keys[i], nonce, SLICE_NONE, slice_of(sealed[i], sizeof(sealed[i])), out));
+        assert_memory_equal(out, "hello", 5);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -120,6 +138,7 @@ int main(void)
         cmocka_unit_test(test_any_changed_bit_is_refused),
         cmocka_unit_test(test_short_inputs_are_refused),
         cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_keys_in_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

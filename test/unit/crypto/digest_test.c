@@ -80,6 +80,33 @@ static void test_every_length_like_evp(void **state)
     }
 }
 
+/* Several at once, of lengths that end in one block more or less than their neighbours. */
+static void test_md5_each_like_md5(void **state)
+{
+    (void)state;
+    enum { MOST = 11, BYTES = 400 };
+    static uint8_t bytes[MOST][BYTES];
+    struct slice items[MOST];
+    uint8_t each[MOST + 1][MD5_BYTES], alone[MD5_BYTES];
+    uint32_t random = 1;
+    for (int round = 0; round < 2000; round++) {
+        size_t count = (size_t)round % (MOST + 1);
+        for (size_t i = 0; i < count; i++) {
+            random = random * 1664525 + 1013904223;
+            items[i] = slice_of(bytes[i], random >> 8 & 1 ? (random >> 16) % BYTES : 50 + (random >> 16) % 20);
+            for (size_t k = 0; k < items[i].size; k++)
+                bytes[i][k] = (uint8_t)((random = random * 1664525 + 1013904223) >> 24);
+        }
+        memset(each, 0x5a, sizeof(each));
+        md5_each(items, count, each);
+        for (size_t i = 0; i < count; i++) {
+            md5(items[i], alone);
+            assert_memory_equal(each[i], alone, MD5_BYTES);
+        }
+        assert_int_equal(each[count][0], 0x5a); /* no more than was asked for */
+    }
+}
+
 /* As if 4 GiB and more had gone before: the length is counted in 64 bits. */
 static void test_md5_counts_beyond_32_bits(void **state)
 {
@@ -199,6 +226,7 @@ int main(void)
         cmocka_unit_test(test_published_digests),
         cmocka_unit_test(test_a_million_a),
         cmocka_unit_test(test_every_length_like_evp),
+        cmocka_unit_test(test_md5_each_like_md5),
         cmocka_unit_test(test_md5_counts_beyond_32_bits),
         cmocka_unit_test(test_parts),
         cmocka_unit_test(test_hmac_of_rfc_4231),
