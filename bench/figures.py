@@ -37,10 +37,12 @@ def server_cell(kind, workload, **options):
 ONE = {"connections": 1, "threads": 1}
 CELLS = {
     "disk": lambda rig: rig.disk(),
+    "pauses": lambda rig: rig.pauses(),
     "ceiling": ceiling_cell(size=200),
     "ceiling_1k": ceiling_cell(size=1024),
     "ceiling_64k": ceiling_cell(size=65536),
     "ceiling_1m": ceiling_cell(size=MIB - 8, connections=16),
+    "ceiling_paced": ceiling_cell(size=200, rate=20000),
     "ceiling_tls": ceiling_cell(tls=True, size=200),
     "ceiling_t1": ceiling_cell(threads=1, size=200),
     "ceiling_connect": ceiling_cell(workload="connect", size=200),
@@ -466,6 +468,8 @@ FIGURES = [
     row("p50-all-threads", "p50 at 1 connection, all threads / fdatasync p50", "x", "less", 2.0, 1.5, ["disk", "one"],
         lambda r: r["one"]["latency_us"]["p50"] / r["disk"]["p50_us"]),
     row("half-load", "p99 / p50 of SendMessage at half load", "x", "less", 4, 2.5, function=half_load),
+    row("half-load-ceiling", "p99 / p50 of the ceiling at 20,000 requests/s", "x", "less", None, None, ["ceiling_paced"],
+        lambda r: r["ceiling_paced"]["latency_us"]["p99"] / r["ceiling_paced"]["latency_us"]["p50"]),
     row("batch", "SendMessageBatch 10 x 200 B messages/s / SendMessage's", "x", "more", 4, 6, ["send", "batch"],
         lambda r: r["batch"]["messages_per_s"] / r["send"]["messages_per_s"]),
     row("life", "send, receive, delete in tens: messages/s / ceiling's requests/s", "x", "more", 0.8, 1.5, ["ceiling", "life"],
@@ -509,5 +513,8 @@ FIGURES = [
     row("abs-send", "SendMessage 200 B, absolute", "/s", "more", None, None, ["send"], rate("send")),
     row("abs-send-p99", "SendMessage 200 B, p99, absolute", "us", "less", None, None, ["send"], lambda r: r["send"]["latency_us"]["p99"]),
     row("abs-life", "whole lives, absolute", "msg/s", "more", None, None, ["life"], lambda r: r["life"]["messages_per_s"]),
+    row("abs-paced", "ceiling at 20,000 requests/s, p99, absolute", "us", "less", None, None, ["ceiling_paced"], lambda r: r["ceiling_paced"]["latency_us"]["p99"]),
+    row("pauses-share", "time that others take from a busy thread on each core", "%", "less", None, None, ["pauses"], lambda r: r["pauses"]["lost_percent"]),
+    row("pauses-longest", "the longest such pause", "us", "less", None, None, ["pauses"], lambda r: r["pauses"]["longest_us"]),
     row("abs-disk", "4 KiB pwrite + fdatasync p50, absolute", "us", "less", None, None, ["disk"], lambda r: r["disk"]["p50_us"]),
 ]

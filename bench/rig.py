@@ -332,12 +332,17 @@ class Rig:
             delete_queue(target.port, name, target.tls)
         return report
 
-    def disk(self, seconds=None, size=4096):
-        done = subprocess.run([self.tool("disk"), "--dir", self.work_dir, "--seconds", str(seconds or self.cell_s), "--size", str(size)],
-                              capture_output=True, text=True, check=False)
+    def tool_report(self, name, *arguments):
+        done = subprocess.run([self.tool(name), "--seconds", str(self.cell_s), *arguments], capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise NotMeasured(f"disk: {done.stderr.strip()[:200]}")
+            raise NotMeasured(f"{name}: {done.stderr.strip()[:200]}")
         return json.loads(done.stdout)
+
+    def disk(self):
+        return self.tool_report("disk", "--dir", self.work_dir, "--size", "4096")
+
+    def pauses(self):
+        return self.tool_report("pauses")
 
 
 def balance(report):
