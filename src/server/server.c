@@ -446,7 +446,8 @@ int server_run(const struct config *config)
     s->config = config;
     arena_init(&s->arena, 64 * MIB);
     set_log_level(config);
-    sqs_quotas.is_aws = !strcmp(config->quotas, "aws");
+    if (!strcmp(config->quotas, "aws"))
+        sqs_quotas = sqs_quotas_aws;
     sigset_t signals;
     block_signals(&signals);
     machine_raise_file_limit();
