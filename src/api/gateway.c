@@ -1,6 +1,7 @@
 #include "api/gateway.h"
 #include "base/mutant.h"
 #include "api/bind.h"
+#include "api/origin.h"
 #include "api/owner.h"
 #include "api/service.h"
 #include "base/text.h"
@@ -108,14 +109,18 @@ static struct error check_origin(struct call *c, const struct http_request *r, c
 {
     struct buf lines;
     buf_init(&lines);
-    bool may_pass = gateway_origin(r, o, &lines);
+    bool may_pass = origin_is_allowed(r, o, &lines);
     if (lines.size)
         c->cors = arena_copy(&c->arena, buf_slice(&lines));
     buf_deinit(&lines);
     bool is_simple = r->method == HTTP_GET && !o->is_any_origin_allowed;
     if (is_simple && slice_equal(http_header_find(r, SLICE("sec-fetch-site")), SLICE("cross-site")))
         may_pass = may_pass && c->cors.size;
-    return may_pass || MUTANT(any_origin) ? OK : call_fail(c, API_FOREIGN_ORIGIN, NULL);
+    if (!may_pass && !MUTANT(any_origin))
+        return call_fail(c, API_FOREIGN_ORIGIN, NULL);
+    if (!origin_host_is_allowed(r->method, r->host, o) && !MUTANT(any_host))
+        return call_fail(c, API_FOREIGN_HOST, ORIGIN_HOST_SENTENCE, SLICE_ARG(r->host), SLICE_ARG(r->host));
+    return OK;
 }
 
 /* Actions come by POST, and in the query protocol by GET; what else asks is answered without side effects. */
@@ -324,7 +329,7 @@ static struct slice message_of(const struct call *c, const struct error_row *row
 /* JSON 1.0 keeps the query status only for clients that asked for it; these and server faults always. */
 static int status_of(const struct call *c, const struct error_row *row)
 {
-    static const uint32_t kept[] = { API_ACCESS_DENIED, API_FOREIGN_ORIGIN, API_BODY_TOO_LARGE };
+    static const uint32_t kept[] = { API_ACCESS_DENIED, API_FOREIGN_ORIGIN, API_FOREIGN_HOST, API_BODY_TOO_LARGE };
     if (c->protocol != PROTOCOL_JSON || c->is_query_mode || row->status >= 500)
         return row->status;
     for (size_t i = 0; i < ARRAY_COUNT(kept); i++)
@@ -463,43 +468,4 @@ void gateway_encode(struct call *c, struct buf *body, struct buf *lines, struct 
     }
     reply->header_lines = buf_slice(lines);
     reply->body_buf = body;
-}
-
-/* ---- web origins ---------------------------------------------------------------------------------------------------- */
-
-/* "http://localhost:3000" and the like: scheme, a loopback host, any port */
-static bool is_local_origin(struct slice origin)
-{
-    struct slice host = origin;
-    if (slice_starts(host, SLICE("http://")))
-        host = slice_from(host, 7);
-    else if (slice_starts(host, SLICE("https://")))
-        host = slice_from(host, 8);
-    else
-        return false;
-    static const struct slice names[] = { { "localhost", 9 }, { "127.0.0.1", 9 }, { "[::1]", 5 } };
-    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
-        if (!slice_starts(host, names[i]))
-            continue;
-        struct slice port = slice_from(host, names[i].size);
-        uint64_t number;
-        if (port.size == 0 || (port.data[0] == ':' && text_parse_u64(slice_from(port, 1), &number)))
-            return true;
-    }
-    return false;
-}
-
-bool gateway_origin(const struct http_request *r, const struct gateway_options *o, struct buf *lines)
-{
-    struct slice origin = http_header_find(r, SLICE("origin"));
-    if (LIKELY(slice_is_none(origin)))
-        return true;
-    bool is_allowed = o->is_any_origin_allowed || is_local_origin(origin);
-    for (size_t i = 0; i < o->cors_origin_count; i++)
-        is_allowed |= slice_equal(o->cors_origins[i], origin);
-    if (!is_allowed)
-        return false;
-    buf_printf(lines, "Access-Control-Allow-Origin: %.*s\r\nVary: Origin\r\n", SLICE_ARG(origin));
-    buf_add_lit(lines, "Access-Control-Expose-Headers: x-amzn-RequestId, x-amzn-query-error\r\n");
-    return true;
 }

@@ -25,9 +25,6 @@ struct error gateway_bind(struct call *c, const struct http_request *r, const st
 /* The reply of a finished call into `reply`; `body` and `lines` are scratch buffers that live until it is sent. */
 void gateway_encode(struct call *c, struct buf *body, struct buf *lines, struct http_reply *reply);
 
-/* Origin rule: true when the request may go on. Adds the CORS lines for it to `lines`. */
-bool gateway_origin(const struct http_request *r, const struct gateway_options *o, struct buf *lines);
-
 void gateway_register(void); /* the api's error rows; once */
 
 #endif

@@ -1,5 +1,6 @@
 #include "api/pages.h"
 #include "api/metrics.h"
+#include "api/origin.h"
 #include "api/owner.h"
 #include "api/service.h"
 #include "base/text.h"
@@ -201,11 +202,21 @@ static void serve_preflight(struct stream *s, struct buf *lines)
     stream_reply(s, &reply);
 }
 
+static void refuse_host(struct stream *s)
+{
+    struct buf b;
+    struct slice host = s->request.host;
+    buf_init(&b);
+    buf_printf(&b, ORIGIN_HOST_SENTENCE "\n", SLICE_ARG(host), SLICE_ARG(host));
+    reply_text(s, 403, SLICE("text/plain"), SLICE_NONE, &b);
+    buf_deinit(&b);
+}
+
 void pages_serve(struct stream *s, const struct gateway_options *o)
 {
     struct buf lines;
     buf_init(&lines);
-    if (!gateway_origin(&s->request, o, &lines)) {
+    if (!origin_is_allowed(&s->request, o, &lines)) {
         const struct http_reply reply = { .status = 403,
             .content_type = SLICE("text/plain"),
             .body = SLICE("Requests from this web origin are not allowed.\n") };
@@ -214,6 +225,8 @@ void pages_serve(struct stream *s, const struct gateway_options *o)
         serve_preflight(s, &lines);
     } else if (is_health(&s->request)) {
         serve_health(s, buf_slice(&lines));
+    } else if (!origin_host_is_allowed(s->request.method, s->request.host, o)) {
+        refuse_host(s);
     } else {
         serve_metrics(s);
     }

@@ -1,0 +1,27 @@
+/* origin.h: which web pages may ask. Signatures do not tell: everybody knows the development key, and a browser asks for any
+ * page it shows.
+ *
+ * Origin   a page of another origin says so in Origin, or in Sec-Fetch-Site: local ones and those of cors_origins may.
+ * Host     a page can point its own name at 127.0.0.1 (DNS rebinding); it is of this origin then, and its GETs carry no Origin.
+ *          What gives it away is its name: with development credentials a GET must be for a name that is this machine's.
+ */
+#ifndef MILLRACE_API_ORIGIN_H
+#define MILLRACE_API_ORIGIN_H
+
+#include "api/front.h"
+
+/* True when the request may go on. Adds the CORS lines for it to `lines`. */
+bool origin_is_allowed(const struct http_request *r, const struct gateway_options *o, struct buf *lines);
+
+/* True unless it is a GET or HEAD, the credentials are the development ones, and `host` (name, or name:port; none is fine) is
+ * none of: an IP address, a name without dots, localhost, *.localhost, *.localhost.localstack.cloud, a host of public_url or
+ * cors_origins. */
+bool origin_host_is_allowed(enum http_method method, struct slice host, const struct gateway_options *o);
+/* What to say then: a format for the host, twice. */
+#define ORIGIN_HOST_SENTENCE                                                                                           \
+    "GET requests for the host '%.*s' are refused: with development credentials they must be for an IP address, "      \
+    "localhost, "                                                                                                      \
+    "*.localhost, *.localhost.localstack.cloud or a name without dots. Use one of these or POST, or start with "       \
+    "--cors-origins http://%.*s, if that is you."
+
+#endif
