@@ -7,7 +7,7 @@
 #ifndef MILLRACE_API_GATEWAY_H
 #define MILLRACE_API_GATEWAY_H
 
-#include "api/front.h"
+#include "api/forwarded.h"
 
 enum call_protocol { PROTOCOL_JSON, PROTOCOL_QUERY_XML, PROTOCOL_QUERY_JSON };
 
@@ -16,6 +16,7 @@ struct gateway_request {
     enum sigv4_result signature_result;
     struct sigv4 signature;
     struct credential credential; /* a copy: the set may be replaced before the body is here */
+    struct forwarded client;
 };
 
 /* After the head: protocol, signature's form, key and date. A failure is remembered in c->error and the body not read. */

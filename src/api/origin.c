@@ -82,15 +82,23 @@ static bool is_configured(struct slice name, struct slice url)
            slice_equal_nocase(name_of(slice_head(authority, slice_find(authority, '/'))), name);
 }
 
-bool origin_host_is_allowed(enum http_method method, struct slice host, const struct gateway_options *o)
+static bool is_own_host(struct slice host, const struct gateway_options *o)
 {
-    if (LIKELY(method != HTTP_GET && method != HTTP_HEAD) || slice_is_none(host) || o->is_any_origin_allowed)
-        return true;
-    if (!credential_set_is_development(atomic_load_explicit(o->credentials, memory_order_acquire)))
-        return true;
     struct slice name = name_of(host);
-    bool is_allowed = is_own_name(name) || is_configured(name, o->public_url);
+    bool is_own = slice_is_none(host) || is_own_name(name) || is_configured(name, o->public_url);
     for (size_t i = 0; i < o->cors_origin_count; i++)
-        is_allowed |= is_configured(name, o->cors_origins[i]);
-    return is_allowed;
+        is_own |= is_configured(name, o->cors_origins[i]);
+    return is_own;
+}
+
+struct slice origin_foreign_host(const struct http_request *r, struct slice told, const struct gateway_options *o)
+{
+    bool is_get = r->method == HTTP_GET || r->method == HTTP_HEAD;
+    if (LIKELY(!is_get) || o->is_any_origin_allowed)
+        return SLICE_NONE;
+    if (!credential_set_is_development(atomic_load_explicit(o->credentials, memory_order_acquire)))
+        return SLICE_NONE;
+    if (!is_own_host(r->host, o))
+        return r->host;
+    return is_own_host(told, o) ? SLICE_NONE : told;
 }

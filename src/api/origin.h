@@ -13,10 +13,11 @@
 /* True when the request may go on. Adds the CORS lines for it to `lines`. */
 bool origin_is_allowed(const struct http_request *r, const struct gateway_options *o, struct buf *lines);
 
-/* True unless it is a GET or HEAD, the credentials are the development ones, and `host` (name, or name:port; none is fine) is
- * none of: an IP address, a name without dots, localhost, *.localhost, *.localhost.localstack.cloud, a host of public_url or
- * cors_origins. */
-bool origin_host_is_allowed(enum http_method method, struct slice host, const struct gateway_options *o);
+/* The host that a request may not be for; none: it may. With a GET or HEAD and the development credentials that is one which is
+ * neither an IP address, a name without dots, localhost, *.localhost, *.localhost.localstack.cloud, nor a host of public_url
+ * or cors_origins. `told`: the host that a proxy tells, which is judged beside the one that the request has: a page may tell,
+ * too. */
+struct slice origin_foreign_host(const struct http_request *r, struct slice told, const struct gateway_options *o);
 /* What to say then: a format for the host, twice. */
 #define ORIGIN_HOST_SENTENCE                                                                                           \
     "GET requests for the host '%.*s' are refused: with development credentials they must be for an IP address, "      \
