@@ -15,6 +15,7 @@
 #include "base/histogram.h"
 #include "http/server.h"
 
+struct network;
 struct gateway_options {
     struct credential_set *_Atomic *credentials;
     int64_t clock_window_s;
@@ -22,6 +23,8 @@ struct gateway_options {
     const struct slice *cors_origins; /* beside local ones */
     size_t cors_origin_count;
     bool is_any_origin_allowed;
+    const struct network *trusted_proxies; /* forwarded.h */
+    size_t trusted_proxy_count;
 };
 
 struct front_options {

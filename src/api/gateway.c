@@ -1,6 +1,7 @@
 #include "api/gateway.h"
 #include "base/mutant.h"
 #include "api/bind.h"
+#include "api/origin.h"
 #include "api/owner.h"
 #include "api/service.h"
 #include "base/text.h"
@@ -31,12 +32,25 @@ void gateway_register(void)
 
 /* ---- after the head ------------------------------------------------------------------------------------------------ */
 
-static struct sigv4_request signed_view(const struct http_request *r)
+/* The client signed the Host that it wrote, which a proxy may have replaced. */
+static const struct http_header *signed_headers(struct call *c, const struct http_request *r)
+{
+    if (LIKELY(!c->request->client.is_host_told))
+        return r->headers;
+    struct http_header *headers = ARENA_ARRAY(&c->arena, struct http_header, r->header_count);
+    memcpy(headers, r->headers, r->header_count * sizeof(*headers));
+    for (size_t i = 0; i < r->header_count; i++)
+        if (slice_equal_nocase(headers[i].name, SLICE("host")))
+            headers[i].value = c->request->client.host;
+    return headers;
+}
+
+static struct sigv4_request signed_view(struct call *c, const struct http_request *r)
 {
     return (struct sigv4_request){ .method = r->method_text,
         .path = r->path,
         .query = r->query,
-        .headers = (const struct sigv4_header *)r->headers,
+        .headers = (const struct sigv4_header *)signed_headers(c, r),
         .header_count = r->header_count };
 }
 
@@ -108,14 +122,28 @@ static struct error check_origin(struct call *c, const struct http_request *r, c
 {
     struct buf lines;
     buf_init(&lines);
-    bool may_pass = gateway_origin(r, o, &lines);
+    bool may_pass = origin_is_allowed(r, o, &lines);
     if (lines.size)
         c->cors = arena_copy(&c->arena, buf_slice(&lines));
     buf_deinit(&lines);
     bool is_simple = r->method == HTTP_GET && !o->is_any_origin_allowed;
     if (is_simple && slice_equal(http_header_find(r, SLICE("sec-fetch-site")), SLICE("cross-site")))
         may_pass = may_pass && c->cors.size;
-    return may_pass || MUTANT(any_origin) ? OK : call_fail(c, API_FOREIGN_ORIGIN, NULL);
+    if (!may_pass && !MUTANT(any_origin))
+        return call_fail(c, API_FOREIGN_ORIGIN, NULL);
+    struct slice foreign = origin_foreign_host(r, c->request->client.host, o);
+    if (!slice_is_none(foreign) && !MUTANT(any_host))
+        return call_fail(c, API_FOREIGN_HOST, ORIGIN_HOST_SENTENCE, SLICE_ARG(foreign), SLICE_ARG(foreign));
+    return OK;
+}
+
+static struct error find_client(struct call *c, const struct http_request *r, const struct gateway_options *o)
+{
+    const char *sentence;
+    if (!forwarded_read(r, &c->peer, o, &c->request->client, &sentence))
+        return call_fail(c, API_MALFORMED_REQUEST, "%s", sentence);
+    c->peer = c->request->client.peer;
+    return OK;
 }
 
 /* Actions come by POST, and in the query protocol by GET; what else asks is answered without side effects. */
@@ -138,10 +166,11 @@ struct error gateway_head(struct call *c, const struct http_request *r, const st
 {
     c->request = ARENA_NEW(&c->arena, struct gateway_request);
     choose_protocol(c, r);
+    TRY(find_client(c, r, o));
     TRY(check_origin(c, r, o));
     if (!is_api_method(c, r))
         return call_fail(c, c->protocol == PROTOCOL_JSON ? API_UNKNOWN_OPERATION : API_MISSING_ACTION, NULL);
-    const struct sigv4_request view = signed_view(r);
+    const struct sigv4_request view = signed_view(c, r);
     enum sigv4_result result =
         sigv4_parse(&view, sys->clock.wall_ms() / 1000, o->clock_window_s, &c->arena, &c->request->signature);
     c->request->signature_result = result;
@@ -168,7 +197,7 @@ static struct error verify(struct call *c, const struct http_request *r)
     }
     if (g->signature_result != SIGV4_OK)
         return signature_error(c, g->signature_result);
-    const struct sigv4_request view = signed_view(r);
+    const struct sigv4_request view = signed_view(c, r);
     struct slice body = slice_is_none(r->body) ? SLICE("") : r->body;
     TRY(signature_error(c, sigv4_verify(&g->signature, &view, body, g->credential.secret, &c->arena)));
     if (c->service && !slice_equal(g->signature.service, c->service->name) && !MUTANT(any_service_scope))
@@ -190,16 +219,17 @@ static const struct op *find_op(const struct service *s, struct slice name)
     return NULL;
 }
 
-static void choose_endpoint(struct call *c, const struct http_request *r, const struct gateway_options *o)
+static void choose_endpoint(struct call *c, const struct gateway_options *o)
 {
     if (!slice_is_none(o->public_url)) {
         c->endpoint = o->public_url;
         return;
     }
-    struct slice host = slice_is_none(r->host) ? SLICE("localhost:4566") : r->host;
-    size_t scheme = r->is_tls ? 8 : 7;
+    const struct forwarded *client = &c->request->client;
+    struct slice host = slice_is_none(client->host) ? SLICE("localhost:4566") : client->host;
+    size_t scheme = client->is_tls ? 8 : 7;
     char *text = arena_alloc(&c->arena, scheme + host.size);
-    memcpy(text, r->is_tls ? "https://" : "http://", scheme);
+    memcpy(text, client->is_tls ? "https://" : "http://", scheme);
     memcpy(text + scheme, host.data, host.size);
     c->endpoint = slice_of(text, scheme + host.size);
 }
@@ -298,7 +328,7 @@ struct error gateway_bind(struct call *c, const struct http_request *r, const st
 {
     if (!text_percent_decode(&c->arena, r->path, false, &c->path) || text_utf8_valid(c->path) != c->path.size)
         return call_fail(c, API_SERIALIZATION, "The path has a broken percent escape or bytes that are not UTF-8.");
-    choose_endpoint(c, r, o);
+    choose_endpoint(c, o);
     c->trace_header = http_header_find(r, SLICE("x-amzn-trace-id"));
     if (c->protocol == PROTOCOL_JSON)
         TRY(bind_json_call(c, r));
@@ -324,7 +354,7 @@ static struct slice message_of(const struct call *c, const struct error_row *row
 /* JSON 1.0 keeps the query status only for clients that asked for it; these and server faults always. */
 static int status_of(const struct call *c, const struct error_row *row)
 {
-    static const uint32_t kept[] = { API_ACCESS_DENIED, API_FOREIGN_ORIGIN, API_BODY_TOO_LARGE };
+    static const uint32_t kept[] = { API_ACCESS_DENIED, API_FOREIGN_ORIGIN, API_FOREIGN_HOST, API_BODY_TOO_LARGE };
     if (c->protocol != PROTOCOL_JSON || c->is_query_mode || row->status >= 500)
         return row->status;
     for (size_t i = 0; i < ARRAY_COUNT(kept); i++)
@@ -463,43 +493,4 @@ void gateway_encode(struct call *c, struct buf *body, struct buf *lines, struct 
     }
     reply->header_lines = buf_slice(lines);
     reply->body_buf = body;
-}
-
-/* ---- web origins ---------------------------------------------------------------------------------------------------- */
-
-/* "http://localhost:3000" and the like: scheme, a loopback host, any port */
-static bool is_local_origin(struct slice origin)
-{
-    struct slice host = origin;
-    if (slice_starts(host, SLICE("http://")))
-        host = slice_from(host, 7);
-    else if (slice_starts(host, SLICE("https://")))
-        host = slice_from(host, 8);
-    else
-        return false;
-    static const struct slice names[] = { { "localhost", 9 }, { "127.0.0.1", 9 }, { "[::1]", 5 } };
-    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
-        if (!slice_starts(host, names[i]))
-            continue;
-        struct slice port = slice_from(host, names[i].size);
-        uint64_t number;
-        if (port.size == 0 || (port.data[0] == ':' && text_parse_u64(slice_from(port, 1), &number)))
-            return true;
-    }
-    return false;
-}
-
-bool gateway_origin(const struct http_request *r, const struct gateway_options *o, struct buf *lines)
-{
-    struct slice origin = http_header_find(r, SLICE("origin"));
-    if (LIKELY(slice_is_none(origin)))
-        return true;
-    bool is_allowed = o->is_any_origin_allowed || is_local_origin(origin);
-    for (size_t i = 0; i < o->cors_origin_count; i++)
-        is_allowed |= slice_equal(o->cors_origins[i], origin);
-    if (!is_allowed)
-        return false;
-    buf_printf(lines, "Access-Control-Allow-Origin: %.*s\r\nVary: Origin\r\n", SLICE_ARG(origin));
-    buf_add_lit(lines, "Access-Control-Expose-Headers: x-amzn-RequestId, x-amzn-query-error\r\n");
-    return true;
 }

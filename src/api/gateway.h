@@ -7,7 +7,7 @@
 #ifndef MILLRACE_API_GATEWAY_H
 #define MILLRACE_API_GATEWAY_H
 
-#include "api/front.h"
+#include "api/forwarded.h"
 
 enum call_protocol { PROTOCOL_JSON, PROTOCOL_QUERY_XML, PROTOCOL_QUERY_JSON };
 
@@ -16,6 +16,7 @@ struct gateway_request {
     enum sigv4_result signature_result;
     struct sigv4 signature;
     struct credential credential; /* a copy: the set may be replaced before the body is here */
+    struct forwarded client;
 };
 
 /* After the head: protocol, signature's form, key and date. A failure is remembered in c->error and the body not read. */
@@ -24,9 +25,6 @@ struct error gateway_head(struct call *c, const struct http_request *r, const st
 struct error gateway_bind(struct call *c, const struct http_request *r, const struct gateway_options *o);
 /* The reply of a finished call into `reply`; `body` and `lines` are scratch buffers that live until it is sent. */
 void gateway_encode(struct call *c, struct buf *body, struct buf *lines, struct http_reply *reply);
-
-/* Origin rule: true when the request may go on. Adds the CORS lines for it to `lines`. */
-bool gateway_origin(const struct http_request *r, const struct gateway_options *o, struct buf *lines);
 
 void gateway_register(void); /* the api's error rows; once */
 

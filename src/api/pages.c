@@ -1,5 +1,6 @@
 #include "api/pages.h"
 #include "api/metrics.h"
+#include "api/origin.h"
 #include "api/owner.h"
 #include "api/service.h"
 #include "base/text.h"
@@ -201,11 +202,32 @@ static void serve_preflight(struct stream *s, struct buf *lines)
     stream_reply(s, &reply);
 }
 
+/* Figures name queues: they are for whom GETs of operations are for. */
+static bool may_have_metrics(struct stream *s, const struct gateway_options *o, struct buf *why, int *ret_status)
+{
+    const struct http_peer peer = stream_peer(s);
+    struct forwarded client;
+    const char *sentence;
+    if (!forwarded_read(&s->request, &peer, o, &client, &sentence)) {
+        buf_printf(why, "%s\n", sentence);
+        *ret_status = 400;
+        return false;
+    }
+    struct slice foreign = origin_foreign_host(&s->request, client.host, o);
+    if (slice_is_none(foreign))
+        return true;
+    buf_printf(why, ORIGIN_HOST_SENTENCE "\n", SLICE_ARG(foreign), SLICE_ARG(foreign));
+    *ret_status = 403;
+    return false;
+}
+
 void pages_serve(struct stream *s, const struct gateway_options *o)
 {
-    struct buf lines;
+    struct buf lines, why;
+    int status;
     buf_init(&lines);
-    if (!gateway_origin(&s->request, o, &lines)) {
+    buf_init(&why);
+    if (!origin_is_allowed(&s->request, o, &lines)) {
         const struct http_reply reply = { .status = 403,
             .content_type = SLICE("text/plain"),
             .body = SLICE("Requests from this web origin are not allowed.\n") };
@@ -214,8 +236,11 @@ void pages_serve(struct stream *s, const struct gateway_options *o)
         serve_preflight(s, &lines);
     } else if (is_health(&s->request)) {
         serve_health(s, buf_slice(&lines));
-    } else {
+    } else if (may_have_metrics(s, o, &why, &status)) {
         serve_metrics(s);
+    } else {
+        reply_text(s, status, SLICE("text/plain"), SLICE_NONE, &why);
     }
+    buf_deinit(&why);
     buf_deinit(&lines);
 }

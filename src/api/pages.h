@@ -1,4 +1,5 @@
-/* pages.h: what is not an API call: /health, /metrics, CORS preflight. No signature; same origin rule.
+/* pages.h: what is not an API call: /health, /metrics, CORS preflight. No signature; same rules for web pages (origin.h),
+ * but /health is for any host.
  * Thread   the front's. /metrics visits every owner in turn, in slices, and never holds more than METRICS_BYTES_MAX; a few
  *          at a time, else 503.
  */

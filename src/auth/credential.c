@@ -31,6 +31,11 @@ struct credential_set *credential_set_development(void)
     return &set;
 }
 
+bool credential_set_is_development(const struct credential_set *set)
+{
+    return set->is_development;
+}
+
 bool credential_is_account(struct slice s)
 {
     for (size_t index = 0; index < s.size; index++) {

@@ -45,6 +45,8 @@ struct error credential_set_load_from(const struct sys_files *files, const char 
 const struct credential *credential_find(
     const struct credential_set *set, struct slice access_key, struct credential *storage, struct arena *arena);
 
+bool credential_set_is_development(const struct credential_set *set);
+
 /* Twelve digits. */
 bool credential_is_account(struct slice s);
 /* Views of the credential; is_root for ...:root. */

@@ -105,6 +105,13 @@ struct http_peer stream_peer(const struct stream *s)
     return peer;
 }
 
+struct http_peer http_peer_of(bool is_v6, const uint8_t bytes[16])
+{
+    struct http_peer peer = { .family = is_v6 ? AF_INET6 : AF_INET };
+    memcpy(peer.bytes, bytes, is_v6 ? 16 : 4);
+    return peer;
+}
+
 struct slice http_peer_format(const struct http_peer *peer, char out[HTTP_PEER_TEXT_BYTES])
 {
     union sock_address address = { 0 };

@@ -118,7 +118,7 @@ static void split_target(struct http_request *r, struct slice path_and_query)
     r->query = mark < path_and_query.size ? slice_from(path_and_query, mark + 1) : SLICE_NONE;
 }
 
-static bool is_host(struct slice s)
+bool http_is_host(struct slice s)
 {
     for (size_t index = 0; index < s.size; index++)
         if (!(classes[(uint8_t)s.data[index]] & HOST))
@@ -140,7 +140,7 @@ static bool parse_absolute(struct http_request *r)
     if (mark < end)
         end = mark;
     r->host = slice_head(rest, end);
-    if (r->host.size == 0 || !is_host(r->host)) /* user:password@ is not a host either */
+    if (r->host.size == 0 || !http_is_host(r->host)) /* user:password@ is not a host either */
         return false;
     split_target(r, slice_from(rest, end));
     if (r->path.size == 0)
@@ -216,7 +216,7 @@ static enum http1_result on_host(struct http1_head *h, struct slice value)
 {
     if (h->has_host)
         return refuse(h, 400, "there must be one Host header");
-    if (!is_host(value))
+    if (!http_is_host(value))
         return refuse(h, 400, "the Host header is not a host");
     h->has_host = true;
     if (slice_is_none(h->request->host)) /* else the target named the authority */

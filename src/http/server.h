@@ -65,6 +65,8 @@ struct http_request {
 
 /* first header of that name (case-insensitive) or none */
 struct slice http_header_find(const struct http_request *r, struct slice name);
+/* made of what names, addresses and ports are made of, as a Host header must be */
+bool http_is_host(struct slice text);
 
 /* One request and its reply. Lives until stream_reply returns or on_gone returned. */
 struct stream {
@@ -108,6 +110,7 @@ struct http_peer {
 };
 enum { HTTP_PEER_TEXT_BYTES = 64 };
 struct http_peer stream_peer(const struct stream *s);
+struct http_peer http_peer_of(bool is_v6, const uint8_t bytes[16]); /* the first four of IPv4 */
 struct slice http_peer_format(const struct http_peer *peer, char out[HTTP_PEER_TEXT_BYTES]); /* "127.0.0.1", "::1" */
 
 struct http_listener_options {

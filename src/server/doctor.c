@@ -5,6 +5,7 @@
 #include "sys/sys.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -41,7 +42,7 @@ static void check_disk(const char *dir)
     say(free_bytes > 1024ull * MIB, "disk space", "%llu MiB free of %llu MiB", (unsigned long long)(free_bytes / MIB),
         (unsigned long long)(total / MIB));
     char path[4096];
-    snprintf(path, sizeof(path), "%s/doctor.tmp", dir);
+    snprintf(path, sizeof(path), "%s/millrace-doctor.tmp", dir);
     struct sys_file *f;
     if (failed(sys->file.open(path, SYS_OPEN_WRITE | SYS_OPEN_CREATE, &f))) {
         say(false, "disk writes", "%s cannot be written", path);
@@ -109,18 +110,52 @@ static void check_data(const char *dir)
             failed(e) ? error_text(e) : "every frame and snapshot matches its checksum");
 }
 
+/* Where a directory of that path is made: "." for one without slashes, slashes at the end do not count. */
+static struct slice parent_of(const char *path)
+{
+    size_t size = strlen(path);
+    while (size > 1 && path[size - 1] == '/')
+        size--;
+    while (size > 0 && path[size - 1] != '/')
+        size--;
+    while (size > 1 && path[size - 1] == '/')
+        size--;
+    return size ? slice_of(path, size) : SLICE(".");
+}
+
+static bool is_absent(const char *path)
+{
+    uint64_t free_bytes, total;
+    return sys->file.free_bytes(path, &free_bytes, &total).code == ERR_NOT_FOUND;
+}
+
+/* Whoever asks may not be who will serve: nothing is made that a start would then find to be somebody else's. */
+static void check_absent(const char *dir)
+{
+    char parent[4096];
+    snprintf(parent, sizeof(parent), "%.*s", SLICE_ARG(parent_of(dir)));
+    if (is_absent(parent)) {
+        say(false, "data directory", "%s does not exist yet, and a start cannot make it: neither does %s", dir, parent);
+        return;
+    }
+    say(true, "data directory", "%s does not exist yet: a start makes it in %s, which is checked here", dir, parent);
+    check_disk(parent);
+}
+
 int server_doctor(const struct config *config)
 {
+    const char *dir = config->data_dir;
+    bool is_new = is_absent(dir);
     findings = 0;
-    struct error e = sys->file.make_dir(config->data_dir);
-    if (failed(e) && e.code != ERR_EXISTS)
-        say(false, "data directory", "%s cannot be made: %s", config->data_dir, error_text(e));
+    if (is_new)
+        check_absent(dir);
     else
-        check_disk(config->data_dir);
+        check_disk(dir);
     check_limits();
     check_memory();
     check_clock();
-    check_data(config->data_dir);
+    if (!is_new)
+        check_data(dir);
     printf("%s\n", findings ? "Something above needs attention." : "All is well.");
     return findings ? 1 : 0;
 }

@@ -5,6 +5,7 @@
 #include "api/owner.h"
 #include "api/pages.h"
 #include "api/service.h"
+#include "auth/network.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/text.h"
@@ -69,6 +70,7 @@ struct server {
     struct credential_home *credential_home; /* NULL: the development set */
     struct credential_set *_Atomic credentials;
     struct gateway_options gateway;
+    struct network proxies[CONFIG_TEXTS_MAX];
     pthread_t watcher; /* for the second signal, until all is closed */
     bool has_watcher;
 };
@@ -113,6 +115,18 @@ static int read_listeners(struct server *s)
                                           "--insecure-dev-anywhere if everybody who can reach it may do everything",
                                           SLICE_ARG(address)));
     }
+    return 0;
+}
+
+static int read_proxies(struct server *s)
+{
+    const struct texts *texts = &s->config->trusted_proxies;
+    for (size_t i = 0; i < texts->count; i++)
+        if (!network_parse(texts->items[i], &s->proxies[i]))
+            return refuse(EXIT_USAGE, arena_printf(&s->arena,
+                                          "trusted-proxies: \"%.*s\" is neither an address nor a network such as "
+                                          "10.0.0.0/8",
+                                          SLICE_ARG(texts->items[i])));
     return 0;
 }
 
@@ -259,7 +273,9 @@ static int open_http(struct server *s)
         .clock_window_s = s->config->clock_window_s,
         .public_url = *s->config->public_url ? slice_str(s->config->public_url) : SLICE_NONE,
         .cors_origins = s->config->cors_origins.items,
-        .cors_origin_count = s->config->cors_origins.count };
+        .cors_origin_count = s->config->cors_origins.count,
+        .trusted_proxies = s->proxies,
+        .trusted_proxy_count = s->config->trusted_proxies.count };
     for (size_t i = 0; i < s->gateway.cors_origin_count; i++)
         s->gateway.is_any_origin_allowed |= slice_equal(s->gateway.cors_origins[i], SLICE("*"));
     const struct front_options fronts = {
@@ -409,6 +425,7 @@ static int open_all(struct server *s, const sigset_t *signals)
     bool is_watched = watch_for_end(&watcher, signals, end_start);
     struct slice sentence = SLICE_NONE;
     int code = read_listeners(s);
+    code = code ? code : read_proxies(s);
     if (code == 0 && failed(load_credentials(s, &s->arena, &sentence)))
         code = refuse(EXIT_USAGE, sentence);
     code = code ? code : open_store(s);
@@ -446,7 +463,8 @@ int server_run(const struct config *config)
     s->config = config;
     arena_init(&s->arena, 64 * MIB);
     set_log_level(config);
-    sqs_quotas.is_aws = !strcmp(config->quotas, "aws");
+    if (!strcmp(config->quotas, "aws"))
+        sqs_quotas = sqs_quotas_aws;
     sigset_t signals;
     block_signals(&signals);
     machine_raise_file_limit();

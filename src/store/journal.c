@@ -125,7 +125,7 @@ struct strangers {
 
 static void look_at_name(void *context, const char *name)
 {
-    static const char *const of_a_birth[] = { "lock", "secret", "secret.tmp", "format.tmp", "doctor.tmp",
+    static const char *const of_a_birth[] = { "lock", "secret", "secret.tmp", "format.tmp", "millrace-doctor.tmp",
         "lost+found" };
     struct strangers *found = context;
     if (!strcmp(name, "format")) {

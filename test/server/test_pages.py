@@ -4,6 +4,8 @@ import json
 import re
 import threading
 
+from wire import presign
+
 
 def page(client, path, method="GET", **headers):
     return client.send(method, path, headers={k.replace("_", "-"): v for k, v in headers.items()}, signed=False)
@@ -116,4 +118,41 @@ def test_web_pages(t):
     s.stop()
     s = t.server("--cors-origins", "*").ready()
     assert page(s.client(), "/health", Origin="https://evil.example").status == 200
+    s.stop()
+
+
+def test_names_that_are_not_this_machine(t):
+    """DNS rebinding: a page's own name leads here, so its GETs are of its own origin, and the development key is known."""
+    s = t.server().ready()
+    c = s.client()
+    lists = {"Action": "ListQueues", "Version": "2012-11-05"}
+    for host, is_fine in (("localhost:%d" % s.port, True), ("millrace:4566", True), ("127.0.0.1", True), ("[::1]", True),
+                          ("sqs.us-east-1.localhost.localstack.cloud:4566", True), ("a.localhost", True),
+                          ("evil.example", False), ("evil.example:%d" % s.port, False), ("localhost.evil.example", False)):
+        status = 200 if is_fine else 403
+        assert page(c, "/health", Host=host).status == 200
+        reply = page(c, "/metrics", Host=host)
+        assert reply.status == status and (is_fine or host in reply.body.decode()), (host, reply.status, reply.body)
+        assert page(c, "/metrics", "HEAD", Host=host).status == status
+        reply = c.query(lists, method="GET", headers={"Host": host})
+        assert reply.status == status, (host, reply.status)
+        if not is_fine:
+            text = reply.body.decode()
+            assert "<Code>AccessDenied</Code>" in text and host in text and "--cors-origins" in text, text
+        target = presign(host, "/?Action=ListQueues&Version=2012-11-05")
+        assert c.send("GET", target, headers={"Host": host}, signed=False).status == status
+        assert c.json("ListQueues", {}, headers={"Host": host}).status == 200  # a page's POST says its origin
+        assert c.json("ListQueues", {}, headers={"Host": host, "Origin": "http://" + host}).status == (
+            200 if host.startswith(("localhost:", "127.0.0.1", "[::1]")) else 403)
+    s.stop()
+    s = t.server("--cors-origins", "http://queues.example", "--public-url", "http://sqs.example:1").ready()
+    for host in ("queues.example", "sqs.example:%d" % s.port):
+        assert page(s.client(), "/metrics", Host=host).status == 200
+        assert s.client().query(lists, method="GET", headers={"Host": host}).status == 200
+    assert page(s.client(), "/metrics", Host="evil.example").status == 403
+    s.stop()
+    accounts = t.write("accounts", "key secret 000000000000\n")
+    s = t.server("--accounts", accounts).ready()
+    assert page(s.client(), "/metrics", Host="queues.example").status == 200
+    assert s.client(key="key", secret="secret").query(lists, method="GET", headers={"Host": "queues.example"}).status == 200
     s.stop()

@@ -204,6 +204,7 @@ def all_options(t, ports):
         "threads": "3",
         "public-url": "https://queues.example",
         "cors-origins": ["https://one.example", "https://two.example"],
+        "trusted-proxies": ["10.0.0.0/8", "127.0.0.1"],
         "clock-window": "7200",
         "quotas": "aws",
         "max-connections": "3",
@@ -222,6 +223,7 @@ def check_options(t, s, ports):
     assert pathlib.Path(t.path("elsewhere"), "format").exists()
     c = Client("127.0.0.1", ports[0], key="AKIA1", secret="secret")
     assert c.call("CreateQueue", {"QueueName": "q"})["QueueUrl"] == "https://queues.example/111122223333/q"
+    assert b"MalformedHttpRequest" in c.json("ListQueues", {}, headers={"X-Forwarded-Proto": "gopher"}).body
     hours_ago = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=110)
     assert c.json("PurgeQueue", {"QueueUrl": "q"}, now=hours_ago).status == 200
     assert b"PurgeQueueInProgress" in c.json("PurgeQueue", {"QueueUrl": "q"}).body

@@ -44,14 +44,21 @@ def damage(directory, word):
 
 
 def test_doctor(t):
-    out, _ = t.run("doctor", "--data-dir", t.path("new"))
-    for line in ("disk space", "disk syncs", "open files", "cores, memory", "clock", "is new", "All is well."):
-        assert line in out, out
+    for absent in (t.path("new"), t.path("new") + "//", "new"):
+        before = sorted(os.listdir(t.directory))
+        out, _ = t.run("doctor", "--data-dir", absent)
+        for line in ("does not exist yet", "disk space", "disk syncs", "open files", "cores, memory", "clock", "All is well."):
+            assert line in out, out
+        assert sorted(os.listdir(t.directory)) == before, "it made something"
+    out, _ = t.run("doctor", "--data-dir", t.path("no/new"), code=1)
+    assert "BAD  data directory" in out and "neither does " + t.path("no") in out and not os.path.exists(t.path("no")), out
+    os.mkdir(t.path("empty"))
+    assert "is new" in t.run("doctor", "--data-dir", t.path("empty"))[0] and os.listdir(t.path("empty")) == []
     pathlib.Path(t.path("data")).mkdir()
-    t.write("data/doctor.tmp", "of one that was killed")
+    t.write("data/millrace-doctor.tmp", "of one that was killed")
     directory = stopped_server(t)
     assert "every frame and snapshot matches" in t.run("doctor", "--data-dir", directory)[0]
-    assert not pathlib.Path(directory, "doctor.tmp").exists()
+    assert not pathlib.Path(directory, "millrace-doctor.tmp").exists()
     s = t.server().ready()
     out, _ = t.run("doctor", "--data-dir", directory)
     assert "ok   data " in out and "a server uses it" in out and "All is well." in out, out

@@ -771,6 +771,19 @@ static bool is_dead_letter_queue(uint32_t queue)
     return false;
 }
 
+static bool is_task_active(const struct model_queue *q)
+{
+    return q->exists && (q->task_status == TASK_RUNNING || q->task_status == TASK_CANCELLING);
+}
+
+static uint32_t tasks_active(void)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < sim.plan.queue_count; i++)
+        count += is_task_active(&model.queues[i]);
+    return count;
+}
+
 /* number: 0 destination + 1, or 0: back where they came from */
 static void decide_start_task(struct sim_call *c)
 {
@@ -784,11 +797,15 @@ static void decide_start_task(struct sim_call *c)
         expected = SQS_RESOURCE_NOT_FOUND;
     else if (c->number[0] && (c->number[0] == c->queue + 1 || model.queues[c->number[0] - 1].is_fifo != q->is_fifo))
         expected = SQS_INVALID_PARAMETER;
-    else if (q->task_status == TASK_RUNNING || q->task_status == TASK_CANCELLING)
+    else if (is_task_active(q))
         expected = SQS_INVALID_PARAMETER;
+    else if (sqs_quotas.move_tasks_max && tasks_active() >= sqs_quotas.move_tasks_max)
+        expected = SQS_OVER_LIMIT;
+    sim.figures.tasks_over_limit += expected == SQS_OVER_LIMIT;
     if (!answer(c, expected, true))
         return;
     model_set(&q->task_status, TASK_RUNNING);
+    model_set(&q->task_started_ms, c->decided_ms);
     model_set(&q->task_count, q->task_count + 1);
     model_set(&q->task_to_move, model_figures(q, c->decided_ms).visible);
     model_set(&q->task_moved, 0);

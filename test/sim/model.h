@@ -73,7 +73,7 @@ struct model_queue {
     word tags[TAGS];              /* 0: none, else the value */
     word labels;                  /* of permissions: a bit each */
     word redrive_to, max_receive; /* queue + 1; 0: no policy */
-    word task_count, task_status, task_to_move, task_moved, task_refused, task_transit,
+    word task_count, task_status, task_started_ms, task_to_move, task_moved, task_refused, task_transit,
         task_destination; /* of the newest task */
     word list_count, dedup_count, attempt_count;
     word dead_count; /* of the list, about */

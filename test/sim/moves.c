@@ -167,6 +167,11 @@ static struct model_message *in_transit(uint16_t from, uint16_t to, uint64_t num
         (unsigned long long)number, from, to);
 }
 
+static bool is_task_too_long(const struct model_queue *q, uint64_t now_ms)
+{
+    return sqs_quotas.move_task_ms_max && now_ms >= q->task_started_ms + sqs_quotas.move_task_ms_max;
+}
+
 static void leave(
     const struct event *e, struct model_queue *q, const struct record_moved_out *r, uint32_t i, uint32_t target)
 {
@@ -177,8 +182,8 @@ static void leave(
         (unsigned long long)r->items[i].seq);
     bool is_task = r->kind == CHANNEL_MOVE;
     if (is_task)
-        CHECK(
-            INV_MOVED, q->task_status == TASK_RUNNING, "%s: a message was moved by a task that does not run", q->name);
+        CHECK(INV_MOVED, q->task_status == TASK_RUNNING && !is_task_too_long(q, e->now_ms),
+            "%s: a message was moved by a task that does not run, or no longer", q->name);
     else
         CHECK(INV_MOVED, model_is_due(m) && q->redrive_to == target + 1, "%s: a message was moved after %llu receives",
             q->name, (unsigned long long)(m->generation - m->undone));
@@ -287,6 +292,11 @@ static void task_status(const struct event *e)
         (unsigned long long)q->task_transit);
     CHECK(INV_MOVED, q->task_status == (status == TASK_CANCELLED ? TASK_CANCELLING : TASK_RUNNING),
         "%s: a task that was not running ended", q->name);
+    if (r->failure == MOVE_TOO_LONG) {
+        CHECK(INV_MOVED, is_task_too_long(q, e->now_ms) && q->task_moved + q->task_refused < q->task_to_move,
+            "%s: a task ended before its time", q->name);
+        sim.figures.tasks_too_long++;
+    }
     ++*(status == TASK_COMPLETED   ? &sim.figures.tasks_completed
         : status == TASK_CANCELLED ? &sim.figures.tasks_cancelled
                                    : &sim.figures.tasks_failed);

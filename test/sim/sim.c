@@ -127,6 +127,18 @@ static void draw_plan(struct plan *p)
     p->finishes_late = prng_one_in(&sim.random, 3);
 }
 
+/* In one seed of four the server has quotas for move tasks, small ones so that they are met. Not drawn: without them the
+ * histories are those that they would be. */
+static void choose_quotas(void)
+{
+    uint64_t mix = prng_mix(sim.seed ^ 0x71756f7461);
+    sqs_quotas = (struct sqs_quotas){ 0 };
+    if (mix % 4 == 0) {
+        sqs_quotas.move_tasks_max = 1 + (uint32_t)(mix >> 8) % 3;
+        sqs_quotas.move_task_ms_max = 100ull << (mix >> 16) % 11;
+    }
+}
+
 static uint32_t draw_seldom(uint32_t least) /* one in so many; often never */
 {
     return prng_one_in(&sim.random, 3) ? 0 : draw(least, 8 * least);
@@ -325,6 +337,7 @@ static void sim_clear(uint64_t seed, uint32_t steps)
 static void live(void)
 {
     draw_plan(&sim.plan);
+    choose_quotas();
     draw_net(&sim.plan.net);
     start_net();
     name_queues();

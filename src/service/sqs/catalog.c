@@ -10,7 +10,7 @@ struct entry {
     struct sqs_redrive_allow allow; /* `text` is left out */
     uint64_t uid;
     uint16_t log;
-    bool is_fifo;
+    bool is_fifo, is_moving;
     _Alignas(struct slice) char bytes[];
 };
 
@@ -152,13 +152,14 @@ static int compare_by_target(const struct entry *a, const struct entry *b)
 
 static struct {
     pthread_rwlock_t lock;
-    struct sorted by_key, by_target; /* by_target: only those that have one */
+    struct sorted by_key, by_target, by_task; /* by_target: only those that have one; by_task: those that are moving */
     size_t count;
     _Atomic lsn_t lsn;
 } catalog = {
     .lock = PTHREAD_RWLOCK_INITIALIZER,
     .by_key = { .compare = compare_by_key },
     .by_target = { .compare = compare_by_target },
+    .by_task = { .compare = compare_by_key },
 };
 
 static struct entry *find(const struct sqs_catalog_key *key)
@@ -228,6 +229,8 @@ static void link_entry(struct entry *e)
     sorted_insert(&catalog.by_key, e);
     if (!slice_is_none(e->target_arn))
         sorted_insert(&catalog.by_target, e);
+    if (e->is_moving)
+        sorted_insert(&catalog.by_task, e);
     catalog.count++;
 }
 
@@ -236,6 +239,8 @@ static void unlink_entry(struct entry *e)
     sorted_remove(&catalog.by_key, e);
     if (!slice_is_none(e->target_arn))
         sorted_remove(&catalog.by_target, e);
+    if (e->is_moving)
+        sorted_remove(&catalog.by_task, e);
     catalog.count--;
     memory_free(e);
 }
@@ -252,9 +257,23 @@ void sqs_catalog_put(
     struct entry *e = entry_new(key, uid, log, config);
     pthread_rwlock_wrlock(&catalog.lock);
     struct entry *old = find(key);
-    if (old)
+    if (old) {
+        e->is_moving = old->is_moving;
         unlink_entry(old);
+    }
     link_entry(e);
+    raise_lsn(lsn);
+    pthread_rwlock_unlock(&catalog.lock);
+}
+
+void sqs_catalog_set_moving(const struct sqs_catalog_key *key, bool is_moving, lsn_t lsn)
+{
+    pthread_rwlock_wrlock(&catalog.lock);
+    struct entry *e = find(key);
+    if (e && e->is_moving != is_moving) {
+        e->is_moving = is_moving;
+        (is_moving ? sorted_insert : sorted_remove)(&catalog.by_task, e);
+    }
     raise_lsn(lsn);
     pthread_rwlock_unlock(&catalog.lock);
 }
@@ -285,8 +304,10 @@ void sqs_catalog_remove_log(uint16_t log)
     if (catalog.count == 0) {
         memory_free(catalog.by_key.blocks);
         memory_free(catalog.by_target.blocks);
+        memory_free(catalog.by_task.blocks);
         catalog.by_key = (struct sorted){ .compare = compare_by_key };
         catalog.by_target = (struct sorted){ .compare = compare_by_target };
+        catalog.by_task = (struct sorted){ .compare = compare_by_key };
         atomic_store(&catalog.lsn, 0);
     }
     pthread_rwlock_unlock(&catalog.lock);
@@ -326,6 +347,20 @@ size_t sqs_catalog_count(void)
 {
     pthread_rwlock_rdlock(&catalog.lock);
     size_t count = catalog.count;
+    pthread_rwlock_unlock(&catalog.lock);
+    return count;
+}
+
+uint32_t sqs_catalog_moving(struct slice account, uint32_t max)
+{
+    const struct entry probe = { .key = { account, SLICE(""), SLICE("") } };
+    uint32_t count = 0;
+    pthread_rwlock_rdlock(&catalog.lock);
+    const struct sorted *s = &catalog.by_task;
+    struct place p = sorted_find(s, &probe);
+    for (const struct entry *e; count < max && (e = sorted_at(s, p)); p = sorted_next(s, p), count++)
+        if (!slice_equal(e->key.account, account))
+            break;
     pthread_rwlock_unlock(&catalog.lock);
     return count;
 }

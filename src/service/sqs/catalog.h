@@ -24,6 +24,8 @@ struct sqs_catalog_key {
 void sqs_catalog_put(
     const struct sqs_catalog_key *key, uint64_t uid, uint16_t log, const struct sqs_config *config, lsn_t lsn);
 void sqs_catalog_remove(const struct sqs_catalog_key *key, lsn_t lsn); /* absent is fine */
+/* A move task of that queue began, or ended; absent is fine. */
+void sqs_catalog_set_moving(const struct sqs_catalog_key *key, bool is_moving, lsn_t lsn);
 void sqs_catalog_remove_log(uint16_t log); /* state_free: everything of that log, or of all with UINT16_MAX */
 
 /* ---- by anybody ---- */
@@ -39,6 +41,8 @@ struct sqs_catalog_facts {
 bool sqs_catalog_find(const struct sqs_catalog_key *key, struct slice source_arn, struct sqs_catalog_facts *ret_facts);
 lsn_t sqs_catalog_lsn(void); /* the newest change it knows */
 size_t sqs_catalog_count(void);
+/* Queues of the account, in all regions, that a move task empties; counts to `max` only. */
+uint32_t sqs_catalog_moving(struct slice account, uint32_t max);
 
 /* A page of names: of an account and region, that start with `prefix` and are after `after` (none: from the start). */
 struct sqs_catalog_page {

@@ -3,6 +3,7 @@
 #define MILLRACE_SERVICE_SQS_LIMITS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum {
     /* names [1.4] */
@@ -73,12 +74,17 @@ enum {
     /* quotas = aws [1.3, 2.2] */
     SQS_FIFO_CALLS_A_SECOND = 300, /* of one action on one queue */
     SQS_QUARANTINE_MS = 60 * 1000, /* between two purges, and between delete and create of one name */
+    SQS_MOVE_TASKS_MAX = 100,      /* active ones of an account [1.5] */
+    SQS_MOVE_TASK_HOURS_MAX = 36,  /* that a task may run [1.5] */
 };
 
 /* What the real service enforces beyond what a client can see as an error of its own; off unless configured. */
 struct sqs_quotas {
     bool is_aws;
+    uint32_t move_tasks_max;   /* active ones of an account; 0: any number */
+    uint64_t move_task_ms_max; /* 0: a task runs until it is done */
 };
+extern const struct sqs_quotas sqs_quotas_aws;
 extern struct sqs_quotas sqs_quotas; /* set once at start, before requests */
 
 #endif

@@ -7,6 +7,7 @@
 #include "service/sqs/catalog.h"
 #include "service/sqs/move_task.h"
 #include "service/sqs/state.h"
+#include <pthread.h>
 
 enum { HANDLE_BYTES_MAX = 1024, UUID_CHARS = 36 };
 
@@ -153,6 +154,25 @@ static struct error check_destination(struct call *c, const struct queue *q, str
     return OK;
 }
 
+/* Owners on several threads count the tasks of one account: counting and starting is one step. */
+static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER;
+
+static struct error start_counted(struct call *c, const struct queue *q, struct slice payload)
+{
+    uint32_t max = sqs_quotas.move_tasks_max;
+    pthread_mutex_lock(&starting);
+    bool is_full = max && sqs_catalog_moving(q->account, max) == max;
+    struct error e = is_full ? OK : record_append(q->state, SQS_RECORD_TASK_STARTED, q->uid, payload, false);
+    pthread_mutex_unlock(&starting);
+    if (is_full)
+        return call_fail(c, SQS_OVER_LIMIT,
+            "%u message move tasks of this account are active, which is the maximum: start again when one has ended, "
+            "or "
+            "cancel one.",
+            max);
+    return e;
+}
+
 struct error sqs_start_message_move_task(struct call *c, const void *in, void *out)
 {
     const struct sqs_start_message_move_task_in *args = in;
@@ -172,10 +192,10 @@ struct error sqs_start_message_move_task(struct call *c, const void *in, void *o
     struct buf b;
     buf_init(&b);
     record_task_started(&b, &r);
-    struct error e = record_append(q->state, SQS_RECORD_TASK_STARTED, q->uid, buf_slice(&b), false);
+    wait_for_catalog(c);
+    struct error e = start_counted(c, q, buf_slice(&b));
     buf_deinit(&b);
     TRY(e);
-    wait_for_catalog(c);
     result->task_handle = handle_format(&c->arena, r.id, sqs_arn(&c->arena, q->region, q->account, q->name));
     return OK;
 }

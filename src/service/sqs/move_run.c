@@ -191,9 +191,18 @@ static enum move_status ending(const struct move_task *t, enum move_failure *ret
     return is_all_taken(t) ? MOVE_COMPLETED : MOVE_RUNNING;
 }
 
+/* Its time is over before its work is. */
+static bool is_too_long(const struct move_task *t, uint64_t now_ms)
+{
+    uint64_t max_ms = sqs_quotas.move_task_ms_max;
+    return max_ms && now_ms >= t->started_ms + max_ms && !is_all_taken(t) && !MUTANT(endless_task);
+}
+
 static void go_on(struct sqs_state *s, struct queue *q, struct move_task *t, uint64_t now_ms)
 {
     enum move_failure failure;
+    if (is_too_long(t, now_ms) && t->ends_with == MOVE_NOT_FAILED)
+        t->ends_with = MOVE_TOO_LONG;
     enum move_status status = ending(t, &failure);
     if (status != MOVE_RUNNING) {
         if (t->in_transit == 0 && failed(move_task_set_status(q, t, status, failure)))

@@ -1,6 +1,7 @@
 /* move_task.c: the tasks of a queue: their records, and their snapshot. The runner is in move_run.c, operations in move_ops.c. */
 #include "service/sqs/move_task.h"
 #include "service/sqs/apply.h"
+#include "service/sqs/catalog.h"
 #include "service/sqs/digest.h"
 #include "service/sqs/memory.h"
 #include "service/sqs/state.h"
@@ -8,7 +9,7 @@
 const char *const move_status_names[MOVE_STATUS_COUNT] = { "RUNNING", "COMPLETED", "CANCELLING", "CANCELLED",
     "FAILED" };
 const char *const move_failure_names[MOVE_FAILURE_COUNT] = { "", "AWS.SimpleQueueService.NonExistentQueue",
-    "CouldNotDetermineMessageSource" };
+    "CouldNotDetermineMessageSource", "OverLimit" };
 
 /* ---- finding ------------------------------------------------------------------------------------------------------------- */
 
@@ -70,11 +71,17 @@ static struct move_task *task_new(struct move_tasks *m, const uint8_t *id, struc
     return t;
 }
 
-static void activate(struct queue *q)
+static void set_active(struct queue *q, bool is_active, lsn_t lsn)
 {
-    if (!list_is_linked(&q->moves->active))
-        list_push_back(&q->state->moves.active, &q->moves->active);
+    const struct sqs_catalog_key key = { q->account, q->region, q->name };
     sqs_work_at(q->state, 0);
+    if (list_is_linked(&q->moves->active) == is_active)
+        return;
+    if (is_active)
+        list_push_back(&q->state->moves.active, &q->moves->active);
+    else
+        list_remove(&q->moves->active);
+    sqs_catalog_set_moving(&key, is_active, lsn);
 }
 
 void move_tasks_free(struct queue *q)
@@ -163,7 +170,7 @@ struct error apply_task_started(struct sqs_state *s, const struct record *r)
     t->rate = started.rate;
     t->to_move = started.to_move;
     m->started++;
-    activate(q);
+    set_active(q, true, r->lsn);
     return OK;
 }
 
@@ -178,10 +185,7 @@ struct error apply_task_status(struct sqs_state *s, const struct record *r)
         return ERROR_OF(ERR_CORRUPT);
     t->status = status.status;
     t->failure = status.failure;
-    if (move_task_is_active(t))
-        sqs_work_at(s, 0);
-    else if (list_is_linked(&q->moves->active))
-        list_remove(&q->moves->active);
+    set_active(q, move_task_is_active(t), r->lsn);
     return OK;
 }
 
@@ -272,7 +276,7 @@ bool move_tasks_restore(struct sqs_state *s, struct unpack *u)
             if (!restore_task(q, u))
                 return false;
         if (move_task_active(q))
-            activate(q);
+            set_active(q, true, 0);
     }
     return !u->is_bad;
 }

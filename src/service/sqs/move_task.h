@@ -1,7 +1,7 @@
 /* move_task.h: message move tasks: a dead-letter queue empties into another queue, or back to where its messages came from.
  *
  *   RUNNING ──nothing left, or as many as were counted──> COMPLETED
- *      │  └──the destination is gone, or unknown──────────> FAILED
+ *      │  └──the destination is gone, or unknown; too long──> FAILED
  *      └──cancel──> CANCELLING ──nothing in transit──> CANCELLED
  *
  * A task moves what is visible, as fast as its rate allows; what it takes travels by channel (channel.h) and arrives as new
@@ -24,7 +24,7 @@ enum {
 };
 
 enum move_status { MOVE_RUNNING, MOVE_COMPLETED, MOVE_CANCELLING, MOVE_CANCELLED, MOVE_FAILED, MOVE_STATUS_COUNT };
-enum move_failure { MOVE_NOT_FAILED, MOVE_NO_DESTINATION, MOVE_NO_SOURCE, MOVE_FAILURE_COUNT };
+enum move_failure { MOVE_NOT_FAILED, MOVE_NO_DESTINATION, MOVE_NO_SOURCE, MOVE_TOO_LONG, MOVE_FAILURE_COUNT };
 
 struct move_task {
     struct link link; /* in its queue's, newest first */

@@ -30,6 +30,11 @@ static const struct op ops[] = {
 static_assert(ARRAY_COUNT(ops) == SQS_OP_COUNT, "one row an operation");
 
 struct sqs_quotas sqs_quotas;
+const struct sqs_quotas sqs_quotas_aws = {
+    .is_aws = true,
+    .move_tasks_max = SQS_MOVE_TASKS_MAX,
+    .move_task_ms_max = SQS_MOVE_TASK_HOURS_MAX * 3600ull * 1000,
+};
 
 struct service sqs_service = {
     .name = { "sqs", 3 },

@@ -120,6 +120,7 @@ enum signing {
 struct request {
     const char *method, *target, *headers, *body; /* headers: "Name: value\r\n" ..., NULL: none */
     enum signing signing;
+    const char *host; /* NULL: toy.localhost:4566 */
 };
 
 static struct {
@@ -174,13 +175,13 @@ static const char *date_of(const struct request *r)
 static const char *head_of(const struct request *r)
 {
     const char *extra = r->headers ? r->headers : "", *date = date_of(r);
-    const char *plain = join("%s %s HTTP/1.1\r\nHost: toy.example:4566\r\n%s", r->method, r->target, extra);
+    const char *host = r->host ? r->host : "toy.localhost:4566";
+    const char *plain = join("%s %s HTTP/1.1\r\nHost: %s\r\n%s", r->method, r->target, host, extra);
     if (r->signing == UNSIGNED)
         return join("%s\r\n", plain);
     plain = join("%sX-Amz-Date: %s\r\n", plain, date);
     const char *signed_target = r->signing == CHANGED_TARGET ? "/elsewhere" : r->target;
-    parse(join(
-        "%s %s HTTP/1.1\r\nHost: toy.example:4566\r\n%sX-Amz-Date: %s\r\n\r\n", r->method, signed_target, extra, date));
+    parse(join("%s %s HTTP/1.1\r\nHost: %s\r\n%sX-Amz-Date: %s\r\n\r\n", r->method, signed_target, host, extra, date));
     const struct sigv4_request view = { .method = g.request.method_text,
         .path = g.request.path,
         .query = g.request.query,
@@ -740,7 +741,7 @@ static void test_signatures(void **state)
 static void expect_refusal(
     const char *headers, const char *target, const char *body, enum signing signing, int status, const char *content)
 {
-    const struct request r = { "POST", target, headers, body, signing };
+    const struct request r = { "POST", target, headers, body, signing, NULL };
     ask(&r);
     expect_status(content, status);
     struct slice found = reply_body();
@@ -849,6 +850,36 @@ static void test_origins(void **state)
     options.cors_origin_count = 0;
 }
 
+/* A page whose name was pointed at this machine, signed with the key that everybody knows; which hosts: origin_test.c */
+static void test_a_foreign_host_is_told(void **state)
+{
+    (void)state;
+    struct request r = { "GET", "/?Action=Nothing&Version=2020-01-01", NULL, NULL, SIGNED, "evil.example:4566" };
+    ask(&r);
+    expect_status("a foreign host", 403);
+    assert_non_null(strstr(text_of(reply_body()), "<Code>AccessDenied</Code>"));
+    assert_non_null(strstr(text_of(reply_body()), "for the host 'evil.example:4566' are refused"));
+    assert_non_null(strstr(text_of(reply_body()), "--cors-origins http://evil.example:4566"));
+    r.signing = UNSIGNED;
+    ask(&r);
+    expect_status("not signed", 403);
+    r.method = "HEAD";
+    ask(&r);
+    expect_status("HEAD", 403);
+    r = (struct request){ "POST", "/", NULL, "Action=Nothing&Version=2020-01-01", SIGNED, "evil.example" };
+    ask(&r);
+    expect_status("a page would have to say its origin", 200);
+    r = (struct request){ "GET", "/", "X-Amz-Target: Toy_1.Nothing\r\n", NULL, SIGNED, "evil.example" };
+    ask(&r);
+    expect_status("JSON", 403);
+    assert_non_null(strstr(text_of(reply_body()), "#AccessDeniedException\""));
+    options.is_any_origin_allowed = true;
+    r = (struct request){ "GET", "/?Action=Nothing&Version=2020-01-01", NULL, NULL, SIGNED, "evil.example" };
+    ask(&r);
+    expect_status("any origin may", 200);
+    options.is_any_origin_allowed = false;
+}
+
 /* ---- bounds ------------------------------------------------------------------------------------------------------------------- */
 
 static char *repeat(const char *before, const char *piece, size_t count, const char *after)
@@ -953,7 +984,7 @@ static void test_what_a_call_knows(void **state)
     assert_true(slice_equal(c->caller.arn, SLICE("arn:aws:iam::111122223333:root")));
     assert_true(slice_equal(c->caller.access_key, SLICE("111122223333")));
     assert_true(slice_equal(c->region, SLICE("us-east-1")));
-    assert_true(slice_equal(c->endpoint, SLICE("http://toy.example:4566")));
+    assert_true(slice_equal(c->endpoint, SLICE("http://toy.localhost:4566")));
     assert_true(slice_equal(c->path, SLICE("/1/2/q")));
     assert_true(slice_equal(c->trace_header, SLICE("Root=1-2-3")));
     assert_false(c->caller.is_anonymous);
@@ -1044,6 +1075,7 @@ int main(void)
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_contents),
         cmocka_unit_test(test_origins),
+        cmocka_unit_test(test_a_foreign_host_is_told),
         cmocka_unit_test(test_huge_bodies),
         cmocka_unit_test(test_depth),
         cmocka_unit_test(test_a_raw_nul),

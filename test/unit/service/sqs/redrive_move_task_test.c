@@ -1,6 +1,7 @@
 /* Message move tasks against the contract, sections 1.4, 1.5 and 2.1 "Move task". */
 #include "base/text.h"
 #include "redrive_harness.h"
+#include "service/sqs/catalog.h"
 
 static char dir[32];
 
@@ -390,6 +391,96 @@ static void test_of_another_account(void **state)
     harness_end(h);
 }
 
+/* ---- quotas ---------------------------------------------------------------------------------------------------------------- */
+
+enum { HOUR_MS = 3600 * 1000 };
+
+/* As if the server had been down, or its processor somebody else's: nothing happens in between. */
+static void leap(uint64_t ms)
+{
+    harness_ms += ms;
+    owners_tick(0, 1, harness_ms);
+}
+
+/* Begins to move three messages, one a second: it is active until time passes. */
+static struct call *start_slowly(const char *dead)
+{
+    for (int i = 0; i < 3; i++)
+        redrive_send(dead, "x");
+    return redrive_start(redrive_arn(dead), redrive_arn("target"), 1);
+}
+
+static void test_a_task_has_36_hours(void **state)
+{
+    const struct {
+        bool is_aws;
+        uint64_t ms;
+        const char *status, *reason;
+        int64_t moved;
+    } rows[] = { { true, 36ull * HOUR_MS, "FAILED", "OverLimit", 1 },
+        { true, 36ull * HOUR_MS - 100, "COMPLETED", NULL, 3 }, { false, 40ull * HOUR_MS, "COMPLETED", NULL, 3 } };
+    (void)state;
+    harness_create("target", NULL);
+    redrive_pair("q", "dead", 1);
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        sqs_quotas = rows[i].is_aws ? sqs_quotas_aws : (struct sqs_quotas){ 0 };
+        uint64_t started_ms = harness_ms;
+        assert_works(start_slowly("dead"));
+        rounds(10);
+        assert_task("dead", "RUNNING", 1, 3);
+        leap(started_ms + rows[i].ms - harness_ms);
+        if (rows[i].moved == 3) { /* two more slices of one message, a second apart */
+            rounds(10);
+            sqs_quotas.move_task_ms_max = 0;
+        }
+        redrive_settle();
+        const struct sqs_move_task *t = redrive_task("dead", 0);
+        assert_task("dead", rows[i].status, rows[i].moved, 3);
+        assert_true(rows[i].reason ? slice_equal(t->failure_reason, slice_str(rows[i].reason))
+                                   : slice_is_none(t->failure_reason));
+        redrive_counts("dead", 3 - (uint64_t)rows[i].moved, 0, 0);
+        redrive_restart(dir, i % 2); /* what ended is over, whoever reads it */
+        assert_task("dead", rows[i].status, rows[i].moved, 3);
+        assert_works(harness_purge("dead"));
+    }
+    sqs_quotas = (struct sqs_quotas){ 0 };
+}
+
+static void test_the_tasks_of_an_account(void **state)
+{
+    char names[SQS_MOVE_TASKS_MAX + 1][16], source[16];
+    (void)state;
+    sqs_quotas = sqs_quotas_aws;
+    harness_create("target", NULL);
+    for (int i = 0; i <= SQS_MOVE_TASKS_MAX; i++) {
+        snprintf(names[i], sizeof(names[i]), "dead%d", i);
+        snprintf(source, sizeof(source), "q%d", i);
+        redrive_pair(source, names[i], 1);
+    }
+    for (int i = 0; i < SQS_MOVE_TASKS_MAX; i++)
+        assert_works(start_slowly(names[i]));
+    const char *last = names[SQS_MOVE_TASKS_MAX];
+    assert_fails(start_slowly(last), SQS_OVER_LIMIT,
+        "100 message move tasks of this account are active, which is the maximum: start again when one has ended, or "
+        "cancel one.");
+    redrive_restart(dir, true);
+    assert_int_equal(start_slowly(last)->error.code, SQS_OVER_LIMIT); /* they still are */
+    redrive_restart(dir, false);
+    assert_int_equal(start_slowly(last)->error.code, SQS_OVER_LIMIT);
+    assert_int_equal(start_slowly(names[0])->error.code, SQS_INVALID_PARAMETER); /* it has one already */
+    redrive_delete_queue(names[3]);
+    assert_works(start_slowly(last));
+    assert_int_equal(sqs_catalog_moving(slice_str("000000000000"), 1000), SQS_MOVE_TASKS_MAX);
+    assert_int_equal(sqs_catalog_moving(slice_str("000000000001"), 1000), 0);
+    sqs_quotas = (struct sqs_quotas){ 0 };
+    for (int i = 0; i < 20; i++) {
+        harness_pass(1000);
+        redrive_sync();
+    }
+    redrive_settle();
+    assert_int_equal(sqs_catalog_moving(slice_str("000000000000"), 1000), 0);
+}
+
 /* ---- lists, and what stays ------------------------------------------------------------------------------------------------------ */
 
 static void test_the_last_ones_are_kept(void **state)
@@ -506,6 +597,8 @@ int main(void)
         TEST(test_bad_handles),
         TEST(test_crafted_handle),
         TEST(test_of_another_account),
+        TEST(test_a_task_has_36_hours),
+        TEST(test_the_tasks_of_an_account),
         TEST(test_the_last_ones_are_kept),
         TEST(test_a_restart_in_the_middle),
         TEST(test_a_crash_while_cancelling),

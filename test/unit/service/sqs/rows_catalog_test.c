@@ -206,6 +206,34 @@ static void thousands_of_names(void **state)
     assert_int_equal(sqs_catalog_lsn(), 0);
 }
 
+static void moving_queues_are_counted(void **state)
+{
+    (void)state;
+    const struct sqs_catalog_key key = { SLICE(ACCOUNT), SLICE("eu-west-1"), SLICE("b") };
+    const struct sqs_catalog_key elsewhere = { SLICE(ACCOUNT), SLICE("us-east-1"), SLICE("b") };
+    const struct sqs_catalog_key absent = { SLICE(ACCOUNT), SLICE("us-east-1"), SLICE("no") };
+    for (int i = 0; i < 3; i++) {
+        struct slice name = arena_printf(&arena, "%c", 'a' + i);
+        put(ACCOUNT, "eu-west-1", name, NULL, (uint64_t)i + 1);
+        put(ACCOUNT, "us-east-1", name, NULL, (uint64_t)i + 11);
+        put(OTHER, "eu-west-1", name, NULL, (uint64_t)i + 21);
+    }
+    sqs_catalog_set_moving(&key, true, 30);
+    sqs_catalog_set_moving(&key, true, 31); /* once is enough */
+    sqs_catalog_set_moving(&elsewhere, true, 32);
+    sqs_catalog_set_moving(&absent, true, 33);
+    assert_int_equal(sqs_catalog_lsn(), 33);
+    assert_int_equal(sqs_catalog_moving(SLICE(ACCOUNT), 10), 2);
+    assert_int_equal(sqs_catalog_moving(SLICE(ACCOUNT), 1), 1);
+    assert_int_equal(sqs_catalog_moving(SLICE(OTHER), 10), 0);
+    put(ACCOUNT, "eu-west-1", SLICE("b"), ARN("dead"), 2); /* changed: it still moves */
+    assert_int_equal(sqs_catalog_moving(SLICE(ACCOUNT), 10), 2);
+    sqs_catalog_set_moving(&key, false, 34);
+    assert_int_equal(sqs_catalog_moving(SLICE(ACCOUNT), 10), 1);
+    sqs_catalog_remove(&elsewhere, 35);
+    assert_int_equal(sqs_catalog_moving(SLICE(ACCOUNT), 10), 0);
+}
+
 /* ---- tokens ---------------------------------------------------------------------------------------------------- */
 
 static void tokens_belong_to_their_question(void **state)
@@ -235,6 +263,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(lists_are_of_one_account_and_region, start, end),
         cmocka_unit_test_setup_teardown(facts_and_dead_letters, start, end),
         cmocka_unit_test_setup_teardown(thousands_of_names, start, end),
+        cmocka_unit_test_setup_teardown(moving_queues_are_counted, start, end),
         cmocka_unit_test_setup_teardown(tokens_belong_to_their_question, start, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
