@@ -14,23 +14,61 @@
 #include "http/core.h"
 #include "sys/sys.h"
 
-/* == A clock that the test moves forward == */
-
-static atomic_uint_least64_t ahead_us;
-static struct sys fast_sys;
-
-static uint64_t monotonic_ahead_us(void)
-{
-    return sys_real.clock.monotonic_us() + atomic_load(&ahead_us);
-}
-
 static struct http_echo *echo;
 
+static struct http_metrics metrics(void)
+{
+    struct http_metrics m;
+    http_server_get_metrics(echo->server, &m);
+    return m;
+}
+
+/* Waits until the condition holds; a test that would wait for ever fails. */
+#define WAIT_FOR(condition)                                                                                            \
+    do {                                                                                                               \
+        int left_ = RAW_WAIT_MS;                                                                                       \
+        while (!(condition) && --left_ > 0)                                                                            \
+            usleep(1000);                                                                                              \
+        if (!left_)                                                                                                    \
+            fail_msg("never: %s", #condition);                                                                         \
+    } while (0)
+
+/* == Time: it stands still until the test moves it, however slow the machine is == */
+
+static atomic_uint_least64_t now_us;
+static struct sys still_sys;
+
+static uint64_t still_monotonic_us(void)
+{
+    return atomic_load(&now_us);
+}
+
+static atomic_int posts_run;
+
+static void count_post(struct reactor_post *post)
+{
+    (void)post;
+    atomic_fetch_add(&posts_run, 1);
+}
+
+/* Every reactor goes through a turn that begins after the call: the first post may still run in the one before. */
+static void pass_turn(void)
+{
+    static struct reactor_post post = { .run = count_post };
+    for (int index = 0; index < echo->threads; index++)
+        for (int round = 0; round < 2; round++) {
+            int before = atomic_load(&posts_run);
+            reactor_post(http_server_reactor(echo->server, index), &post);
+            WAIT_FOR(atomic_load(&posts_run) == before + 1);
+        }
+}
+
+/* What was sent belongs to the time before; what is due afterwards has happened when this returns. */
 static void pass_ms(uint64_t ms)
 {
-    atomic_fetch_add(&ahead_us, ms * 1000);
-    for (int index = 0; index < echo->threads; index++)
-        reactor_wake(http_server_reactor(echo->server, index));
+    pass_turn();
+    atomic_fetch_add(&now_us, ms * 1000);
+    pass_turn();
 }
 
 /* == Set up == */
@@ -41,9 +79,10 @@ static char directory[] = "/tmp/millrace-http-XXXXXX", cert_path[64], key_path[6
 static int setup_threads(int threads)
 {
     bool is_tls = client_tls != NULL;
-    fast_sys = sys_real;
-    fast_sys.clock.monotonic_us = monotonic_ahead_us;
-    sys = &fast_sys;
+    atomic_store(&now_us, 3600 * 1000000ull);
+    still_sys = sys_real;
+    still_sys.clock.monotonic_us = still_monotonic_us;
+    sys = &still_sys;
     echo = http_echo_start(&(struct http_echo_options){
         .threads = threads,
         .is_deferring = true,
@@ -87,23 +126,6 @@ static int setup_three(void **state)
     (void)state;
     return setup_threads(3);
 }
-
-static struct http_metrics metrics(void)
-{
-    struct http_metrics m;
-    http_server_get_metrics(echo->server, &m);
-    return m;
-}
-
-/* Waits until the condition holds; a test that would wait for ever fails. */
-#define WAIT_FOR(condition)                                                                                            \
-    do {                                                                                                               \
-        int left_ = RAW_WAIT_MS;                                                                                       \
-        while (!(condition) && --left_ > 0)                                                                            \
-            usleep(1000);                                                                                              \
-        if (!left_)                                                                                                    \
-            fail_msg("never: %s", #condition);                                                                         \
-    } while (0)
 
 static int teardown(void **state)
 {
@@ -561,7 +583,7 @@ static void large_replies_arrive_whole(void **state)
             if (reply.body.data[at] != (char)('a' + at % 26))
                 fail_msg("byte %zu differs", at);
     }
-    assert_int_equal(metrics().body_bytes_held, 0);
+    WAIT_FOR(metrics().body_bytes_held == 0);
     raw_close(&r);
 }
 
@@ -675,11 +697,10 @@ static void slow_clients_are_cut_off(void **state)
         WAIT_FOR(metrics().connections == 1);
         if (cases[index].status == 200)
             assert_int_equal(raw_read(&r).status, 200);
-        pass_ms(cases[index].limit_ms - 2000); /* not yet: a little is left for the time that really passes */
-        usleep(20 * 1000);
+        pass_ms(cases[index].limit_ms - 1);
         if (metrics().connections != 1)
             fail_msg("%s: too early", cases[index].name);
-        pass_ms(3000);
+        pass_ms(1);
         if (cases[index].status == 408)
             assert_int_equal(raw_read(&r).status, 408);
         assert_true(raw_is_ended(&r));
@@ -746,10 +767,8 @@ static void a_pending_reply_has_no_limit(void **state)
     (void)state;
     struct raw r = connect_client();
     hold_one(&r);
-    for (int index = 0; index < 10; index++) {
+    for (int index = 0; index < 10; index++)
         pass_ms(HTTP_IDLE_TIMEOUT_MS);
-        usleep(5 * 1000);
-    }
     release_held();
     expect_body(raw_read(&r), SLICE("released"));
     raw_close(&r);
@@ -762,18 +781,15 @@ static void a_reply_not_taken_closes(void **state)
     struct raw r = connect_client();
     RAW_SEND(&r, "GET /big?60000000 HTTP/1.1\r\nHost: h\r\n\r\n");
     WAIT_FOR(metrics().bytes_out > 0);
-    uint64_t out = 0;
-    while (out != metrics().bytes_out) { /* until the kernel takes no more, however slow this machine is */
-        out = metrics().bytes_out;
-        usleep(300 * 1000);
-    }
-    assert_true(metrics().body_bytes_held > 0);
-    pass_ms(HTTP_WRITE_TIMEOUT_MS - 2000);
-    usleep(20 * 1000);
+    pass_ms(HTTP_WRITE_TIMEOUT_MS - 1);
     assert_int_equal(metrics().connections, 1);
-    assert_true(metrics().bytes_out == out);
-    pass_ms(3000);
-    WAIT_FOR(metrics().connections == 0);
+    assert_true(metrics().body_bytes_held > 0);
+    uint64_t out;
+    do { /* the kernel's buffers may still take a little, and then the time begins again */
+        out = metrics().bytes_out;
+        pass_ms(HTTP_WRITE_TIMEOUT_MS);
+    } while (out != metrics().bytes_out);
+    assert_int_equal(metrics().connections, 0);
     assert_int_equal(metrics().timeouts, 1);
     assert_int_equal(metrics().body_bytes_held, 0);
     raw_close(&r);
@@ -1106,15 +1122,14 @@ static void a_handshake_has_the_time_of_a_head(void **state)
     (void)state;
     struct raw r = raw_connect(http_echo_port(echo), NULL);
     WAIT_FOR(metrics().connections == 1);
-    pass_ms(HTTP_HEAD_TIMEOUT_MS - 2000);
-    usleep(20 * 1000);
+    pass_ms(HTTP_HEAD_TIMEOUT_MS - 1);
     RAW_SEND(&r, "\x16\x03\x01"); /* the beginning of one */
-    usleep(20 * 1000);
+    pass_turn();
     assert_int_equal(metrics().connections, 1);
-    pass_ms(3000);
+    pass_ms(1);
+    assert_int_equal(metrics().connections, 0);
     assert_true(raw_is_ended(&r));
     raw_close(&r);
-    WAIT_FOR(metrics().connections == 0);
 }
 
 static void plain_http_on_the_tls_port_ends(void **state)
