@@ -23,16 +23,6 @@ static struct http_metrics metrics(void)
     return m;
 }
 
-/* Waits until the condition holds; a test that would wait for ever fails. */
-#define WAIT_FOR(condition)                                                                                            \
-    do {                                                                                                               \
-        int left_ = RAW_WAIT_MS;                                                                                       \
-        while (!(condition) && --left_ > 0)                                                                            \
-            usleep(1000);                                                                                              \
-        if (!left_)                                                                                                    \
-            fail_msg("never: %s", #condition);                                                                         \
-    } while (0)
-
 /* == Time: it stands still until the test moves it, however slow the machine is == */
 
 static atomic_uint_least64_t now_us;
@@ -44,7 +34,6 @@ static uint64_t still_monotonic_us(void)
 }
 
 static atomic_int posts_run;
-
 static void count_post(struct reactor_post *post)
 {
     (void)post;
