@@ -4,8 +4,8 @@ PREFIX ?= /usr/local
 binary := build/release/millrace
 run_tests := JOBS=$(JOBS) tools/test.sh
 
-.PHONY: sim-nightly run build install deps deps-test test check unit clang asan tsan valgrind tidy sim mutants crash power-loss disk hostile clients quick-clients fuzz arm64 \
-	bench bench-full clean help
+.PHONY: sim-nightly run build install deps deps-test test check unit clang asan tsan valgrind tidy sim mutants crash power-loss disk hostile container clients quick-clients fuzz \
+	arm64 bench bench-full clean help
 
 run: build            ## install what is missing, build, start on loopback
 	$(binary) serve
@@ -55,6 +55,8 @@ power-loss: deps-test build ## the same with power cuts: what was not synced is 
 	@$(run_tests) power_loss
 disk: deps-test build ## disks that are full, failing, read-only or damaged
 	@$(run_tests) disk
+container:            ## build the image of dist/Containerfile and check it: make container [ENGINE=docker]
+	@$(run_tests) container
 clients: deps-test build ## every official client, unpatched
 	@$(run_tests) clients
 quick-clients: deps-test build ## those that `make test` runs

@@ -20,6 +20,27 @@
 
 enum { RAW_WAIT_MS = 20 * 1000 }; /* nothing is measured with it: it ends a test that hangs */
 
+/* A call that waits with a limit ends early when its process was paused and goes on (signal(7)). */
+#define RAW_AGAIN(call)                                                                                                \
+    ({                                                                                                                 \
+        ssize_t result_;                                                                                               \
+        do {                                                                                                           \
+            errno = 0;                                                                                                 \
+            result_ = (call);                                                                                          \
+        } while (result_ < 0 && errno == EINTR);                                                                       \
+        result_;                                                                                                       \
+    })
+
+/* Waits until the condition holds; a test that would wait for ever fails. */
+#define WAIT_FOR(condition)                                                                                            \
+    do {                                                                                                               \
+        int left_ = RAW_WAIT_MS;                                                                                       \
+        while (!(condition) && --left_ > 0)                                                                            \
+            usleep(1000);                                                                                              \
+        if (!left_)                                                                                                    \
+            fail_msg("never: %s", #condition);                                                                         \
+    } while (0)
+
 struct raw {
     int fd;
     SSL *ssl; /* NULL: plain */
@@ -39,15 +60,15 @@ static inline struct raw raw_connect(uint16_t port, SSL_CTX *tls)
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int one = 1;
     setsockopt(r.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    assert_int_equal(connect(r.fd, (struct sockaddr *)&address, sizeof address), 0);
     struct timeval wait = { .tv_sec = RAW_WAIT_MS / 1000 };
     setsockopt(r.fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
     setsockopt(r.fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
-    assert_int_equal(connect(r.fd, (struct sockaddr *)&address, sizeof address), 0);
     buf_init(&r.in);
     if (tls) {
         r.ssl = SSL_new(tls);
         SSL_set_fd(r.ssl, r.fd);
-        assert_int_equal(SSL_connect(r.ssl), 1);
+        assert_int_equal(RAW_AGAIN(SSL_connect(r.ssl)), 1);
     }
     return r;
 }
@@ -71,7 +92,8 @@ static inline bool raw_try_send(struct raw *r, struct slice s)
 {
     while (s.size > 0) {
         size_t chunk = s.size < 1 << 30 ? s.size : 1 << 30;
-        ssize_t count = r->ssl ? SSL_write(r->ssl, s.data, (int)chunk) : send(r->fd, s.data, chunk, MSG_NOSIGNAL);
+        ssize_t count =
+            RAW_AGAIN(r->ssl ? SSL_write(r->ssl, s.data, (int)chunk) : send(r->fd, s.data, chunk, MSG_NOSIGNAL));
         if (count <= 0)
             return false;
         s = slice_from(s, (size_t)count);
@@ -90,7 +112,7 @@ static inline void raw_send(struct raw *r, struct slice s)
 static inline ssize_t raw_fill(struct raw *r)
 {
     char *at = buf_reserve(&r->in, 65536);
-    ssize_t count = r->ssl ? SSL_read(r->ssl, at, 65536) : recv(r->fd, at, 65536, 0);
+    ssize_t count = RAW_AGAIN(r->ssl ? SSL_read(r->ssl, at, 65536) : recv(r->fd, at, 65536, 0));
     if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         fail_msg("no answer");
     ERR_clear_error();

@@ -1,5 +1,5 @@
-/* server_harness.h: what the tests of src/http/server.h share: the server of test/support/http_echo.c under a clock that the
- * test moves forward, plain or with TLS, and a client. */
+/* server_harness.h: what the tests of src/http/server.h share: the server of test/support/http_echo.c under a clock that
+ * stands still until the test moves it, plain or with TLS, and a client. */
 #ifndef MILLRACE_TEST_HTTP_SERVER_HARNESS_H
 #define MILLRACE_TEST_HTTP_SERVER_HARNESS_H
 
@@ -18,23 +18,50 @@
 #include "http/core.h"
 #include "sys/sys.h"
 
-/* == A clock that the test moves forward == */
-
-static atomic_uint_least64_t ahead_us;
-static struct sys fast_sys;
-
-static inline uint64_t monotonic_ahead_us(void)
-{
-    return sys_real.clock.monotonic_us() + atomic_load(&ahead_us);
-}
-
 static struct http_echo *echo;
 
+static inline struct http_metrics metrics(void)
+{
+    struct http_metrics m;
+    http_server_get_metrics(echo->server, &m);
+    return m;
+}
+
+/* == Time: it stands still until the test moves it, however slow the machine is == */
+
+static atomic_uint_least64_t now_us;
+static struct sys still_sys;
+
+static inline uint64_t still_monotonic_us(void)
+{
+    return atomic_load(&now_us);
+}
+
+static atomic_int posts_run;
+static inline void count_post(struct reactor_post *post)
+{
+    (void)post;
+    atomic_fetch_add(&posts_run, 1);
+}
+
+/* Every reactor goes through a turn that begins after the call: the first post may still run in the one before. */
+static inline void pass_turn(void)
+{
+    static struct reactor_post post = { .run = count_post };
+    for (int index = 0; index < echo->threads; index++)
+        for (int round = 0; round < 2; round++) {
+            int before = atomic_load(&posts_run);
+            reactor_post(http_server_reactor(echo->server, index), &post);
+            WAIT_FOR(atomic_load(&posts_run) == before + 1);
+        }
+}
+
+/* What was sent belongs to the time before; what is due afterwards has happened when this returns. */
 static inline void pass_ms(uint64_t ms)
 {
-    atomic_fetch_add(&ahead_us, ms * 1000);
-    for (int index = 0; index < echo->threads; index++)
-        reactor_wake(http_server_reactor(echo->server, index));
+    pass_turn();
+    atomic_fetch_add(&now_us, ms * 1000);
+    pass_turn();
 }
 
 /* == Set up == */
@@ -45,9 +72,10 @@ static char directory[] = "/tmp/millrace-http-XXXXXX", cert_path[64], key_path[6
 static inline int setup_threads(int threads)
 {
     bool is_tls = client_tls != NULL;
-    fast_sys = sys_real;
-    fast_sys.clock.monotonic_us = monotonic_ahead_us;
-    sys = &fast_sys;
+    atomic_store(&now_us, 3600 * 1000000ull);
+    still_sys = sys_real;
+    still_sys.clock.monotonic_us = still_monotonic_us;
+    sys = &still_sys;
     echo = http_echo_start(&(struct http_echo_options){
         .threads = threads,
         .is_deferring = true,
@@ -91,23 +119,6 @@ static inline int setup_three(void **state)
     (void)state;
     return setup_threads(3);
 }
-
-static inline struct http_metrics metrics(void)
-{
-    struct http_metrics m;
-    http_server_get_metrics(echo->server, &m);
-    return m;
-}
-
-/* Waits until the condition holds; a test that would wait for ever fails. */
-#define WAIT_FOR(condition)                                                                                            \
-    do {                                                                                                               \
-        int left_ = RAW_WAIT_MS;                                                                                       \
-        while (!(condition) && --left_ > 0)                                                                            \
-            usleep(1000);                                                                                              \
-        if (!left_)                                                                                                    \
-            fail_msg("never: %s", #condition);                                                                         \
-    } while (0)
 
 static inline int teardown(void **state)
 {

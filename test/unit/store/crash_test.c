@@ -3,7 +3,7 @@
  * After each end the store is opened again and judged (toy.h): what was acknowledged is back, the rest is back as a prefix of
  * whole batches, nothing that was cut off once ever returns, every live item can be read.
  *
- * MILLRACE_STORE_SEEDS=n runs more seeds than the few of a usual run; a failure prints its seed.
+ * A failure prints its seed; toy.h says how many run.
  */
 #include "unit/store/toy.h"
 #include "support/faulty_disk.c"
@@ -34,12 +34,6 @@ static struct store_options options_of(void)
     return (struct store_options){
         .dir = "/data", .segment_bytes = 4 * MIB, .snapshot_bytes = 256 * KIB, .fatal = on_fatal
     };
-}
-
-static uint64_t seeds(uint64_t usual)
-{
-    const char *text = getenv("MILLRACE_STORE_SEEDS");
-    return text ? strtoull(text, NULL, 10) : usual;
 }
 
 static void begin(uint64_t seed)
@@ -154,7 +148,7 @@ static void finish(int kind)
 static void test_random_ends(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= seeds(150); seed++) {
+    for (uint64_t seed = 1; seed <= toy_seeds(150); seed++) {
         begin(seed);
         reopen();
         for (int round = 0; round < 6; round++) {
@@ -172,7 +166,7 @@ static void test_random_ends(void **state)
 static void test_loss_after_loss(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= seeds(150); seed++) {
+    for (uint64_t seed = 1; seed <= toy_seeds(150); seed++) {
         begin(seed);
         reopen();
         live(20);
@@ -194,7 +188,7 @@ static void test_loss_after_loss(void **state)
 static void test_kill_then_power_loss(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= seeds(150); seed++) {
+    for (uint64_t seed = 1; seed <= toy_seeds(150); seed++) {
         begin(seed);
         reopen();
         live(15);
@@ -220,7 +214,7 @@ static void test_kill_then_power_loss(void **state)
 static void test_failed_syncs(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= seeds(150); seed++) {
+    for (uint64_t seed = 1; seed <= toy_seeds(150); seed++) {
         begin(seed);
         reopen();
         for (int round = 0; round < 4; round++) {
@@ -242,7 +236,7 @@ static void test_interrupted_starts(void **state)
 {
     (void)state;
     struct store_options options = options_of();
-    for (uint64_t seed = 1; seed <= seeds(150); seed++) {
+    for (uint64_t seed = 1; seed <= toy_seeds(150); seed++) {
         begin(seed);
         reopen();
         live(40);
@@ -287,7 +281,7 @@ static void interrupt_start(void)
 static void test_failed_sync_then_interrupted_starts(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= seeds(300); seed++) {
+    for (uint64_t seed = 1; seed <= toy_seeds(300); seed++) {
         begin(seed);
         reopen();
         if (toy_below(&t, 4)) { /* else there is no frame before it */
@@ -342,7 +336,7 @@ static void test_births_that_end_early(void **state)
 {
     (void)state;
     struct store_options options = options_of();
-    for (uint64_t seed = 1; seed <= seeds(200); seed++) {
+    for (uint64_t seed = 1; seed <= toy_seeds(200); seed++) {
         begin(seed);
         if (seed % 2)
             faulty_disk_fail_write((uint32_t)(seed / 2 % 20));
@@ -371,7 +365,7 @@ static void test_births_that_end_early(void **state)
 static void test_epochs_never_repeat(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= seeds(100); seed++) {
+    for (uint64_t seed = 1; seed <= toy_seeds(100); seed++) {
         begin(seed);
         uint64_t epoch = 0;
         for (int round = 0; round < 8; round++) {

@@ -253,7 +253,7 @@ static void test_first_segment_missing_or_damaged(void **state)
 static void test_start_makes_durable_what_it_shows(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 60; seed++) {
+    for (uint64_t seed = 1; seed <= toy_seeds(60); seed++) {
         struct store_options options = options_of();
         sys = &sys_faulty;
         faulty_disk_reset(seed);
@@ -282,7 +282,7 @@ static void test_start_makes_durable_what_it_shows(void **state)
 static void test_power_loss_without_syncs_still_opens(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 60; seed++) {
+    for (uint64_t seed = 1; seed <= toy_seeds(60); seed++) {
         struct store_options options = options_of();
         options.durability = DURABILITY_OS;
         sys = &sys_faulty;

@@ -129,7 +129,7 @@ static void test_a_busy_step_sees_room(void **state)
 static void test_a_taken_group_has_its_place(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 30; seed++) {
+    for (uint64_t seed = 1; seed <= toy_seeds(30); seed++) {
         begin(seed);
         faulty_disk_set_capacity(faulty_disk_used_bytes() + toy_below(&t, 24 * MIB));
         for (int i = 0; i < 120; i++) {

@@ -151,7 +151,7 @@ static void test_cleaner_moves_the_few_that_live(void **state)
 static void test_crashes_while_segments_move(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 12; seed++) {
+    for (uint64_t seed = 1; seed <= toy_seeds(12); seed++) {
         begin(seed);
         for (int round = 0; round < 6; round++) {
             churn(4 + (int)toy_below(&t, 12), 1 + toy_below(&t, 30));

@@ -7,6 +7,7 @@
  * be a prefix of it (G1, G4), no shorter than what was reported durable (G3); what was cut off once stays cut off. Then every
  * item must be readable, byte for byte (G8).
  *
+ * Seeds    MILLRACE_STORE_SEEDS=n: more than the few of a usual run, or fewer, where each takes long (memcheck).
  * Use      static functions of one test program; one toy at a time (ops.context is not needed, but kept honest).
  */
 #ifndef MILLRACE_TEST_STORE_TOY_H
@@ -53,6 +54,12 @@ struct toy {
     struct arena arena;
     struct buf bodies; /* of the put under way; kept, so that a fatal error may jump out of it */
 };
+
+static inline uint64_t toy_seeds(uint64_t usual)
+{
+    const char *text = getenv("MILLRACE_STORE_SEEDS");
+    return text ? strtoull(text, NULL, 10) : usual;
+}
 
 static inline uint64_t toy_random(struct toy *t) /* splitmix64 */
 {
