@@ -86,6 +86,16 @@ void *map_find(const struct map *m, uint64_t hash, map_equal *equal, const void 
     return NULL;
 }
 
+void *map_guess(const struct map *m, uint64_t hash)
+{
+    if (m->count == 0)
+        return NULL;
+    size_t mask = m->capacity - 1, i = (size_t)hash & mask;
+    while (m->slots[i].entry && m->slots[i].hash != hash)
+        i = (i + 1) & mask;
+    return m->slots[i].entry;
+}
+
 static void put(struct map_slot *slots, size_t mask, struct map_slot slot)
 {
     size_t i = (size_t)slot.hash & mask;

@@ -37,6 +37,14 @@ void map_deinit(struct map *m); /* entries are the caller's */
 void *map_find(const struct map *m, uint64_t hash, map_equal *equal, const void *key);
 void map_insert(struct map *m, uint64_t hash, void *entry); /* the key must be absent */
 bool map_remove(struct map *m, uint64_t hash, const void *entry);
+/* Looking ahead, where many keys are known before the first is used: the slot is asked for from memory; then the first entry of
+ * that hash, likely the one, is told without a look at it. */
+static inline void map_fetch(const struct map *m, uint64_t hash)
+{
+    if (m->capacity)
+        __builtin_prefetch(&m->slots[(size_t)hash & (m->capacity - 1)]);
+}
+void *map_guess(const struct map *m, uint64_t hash); /* NULL: none */
 /* for (size_t i = 0; map_next(m, &i, &entry);) ... ; the map must not change meanwhile */
 bool map_next(const struct map *m, size_t *position, void **ret_entry);
 

@@ -238,6 +238,12 @@ static void table_reserve(struct dedup *d, uint32_t count)
 
 /* ---- use ---------------------------------------------------------------------------------------------------------- */
 
+void dedup_fetch(const struct dedup *d, const uint64_t hash[2])
+{
+    if (d->count)
+        __builtin_prefetch(&part_of(d, hash)->slots[home_of(d, hash)]);
+}
+
 bool dedup_find(const struct dedup *d, const uint64_t hash[2], uint64_t *ret_seq)
 {
     if (d->count == 0)

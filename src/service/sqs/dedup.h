@@ -45,6 +45,7 @@ struct dedup {
 
 /* A zeroed struct dedup is an empty one. */
 void dedup_clear(struct dedup *d);
+void dedup_fetch(const struct dedup *d, const uint64_t hash[2]); /* asks memory for what dedup_find will look at */
 bool dedup_find(const struct dedup *d, const uint64_t hash[2], uint64_t *ret_seq);
 /* seq and time_ms never go back; entries of one chunk follow each other within the window, so their differences are far
  * from 32 bits. False: not so. */

@@ -37,6 +37,25 @@ struct group *group_get(struct queue *q, uint64_t key)
     return g;
 }
 
+void group_fetch(const struct queue *q, const uint64_t *keys, size_t count)
+{
+    const struct group *groups[GROUPS_FETCHED_MAX];
+    ASSERT(count <= GROUPS_FETCHED_MAX);
+    for (size_t i = 0; i < count; i++)
+        map_fetch(&q->groups, keys[i]);
+    for (size_t i = 0; i < count; i++) {
+        groups[i] = map_guess(&q->groups, keys[i]);
+        for (size_t at = 0; groups[i] && at < sizeof(struct group); at += 64)
+            __builtin_prefetch((const char *)groups[i] + at);
+    }
+    for (size_t i = 0; i < count; i++)
+        if (groups[i])
+            lane_fetch_place(&groups[i]->lane);
+    for (size_t i = 0; i < count; i++)
+        if (groups[i])
+            lane_fetch_last(&groups[i]->lane);
+}
+
 static void group_free(struct queue *q, struct group *g)
 {
     if (heap_has(&g->age))

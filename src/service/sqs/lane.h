@@ -51,6 +51,17 @@ struct lane {
 /* A zeroed struct lane is an empty one. */
 void lane_clear(struct lane *l); /* drops all messages */
 void lane_append(struct lane *l, const struct lane_item *item);
+/* Asks memory for what lane_append will look at: first where the last chunk is, then the chunk. */
+static inline void lane_fetch_place(const struct lane *l)
+{
+    if (l->chunk_count)
+        __builtin_prefetch(&l->chunks[l->chunk_first + l->chunk_count - 1]);
+}
+static inline void lane_fetch_last(const struct lane *l)
+{
+    if (l->chunk_count)
+        __builtin_prefetch(l->chunks[l->chunk_first + l->chunk_count - 1]);
+}
 void lane_pop(struct lane *l); /* removes the head; there must be one */
 bool lane_find(const struct lane *l, uint64_t seq, struct lane_item *ret_item);
 /* Removes a message from the middle. False: it is not there. */

@@ -86,10 +86,10 @@ static void hash_item(const struct queue *q, const struct sqs_send_item *item, s
 static struct error choose(struct call *c, const struct queue *q, const struct sqs_send_item *item,
     const struct send_choice *before, size_t before_count, uint64_t next_seq, struct send_choice *choice)
 {
-    *choice = (struct send_choice){ .seq = next_seq, .is_new = true };
+    choice->seq = next_seq;
+    choice->is_new = true;
     if (!q->is_fifo)
         return OK;
-    hash_item(q, item, choice);
     choice->is_new = !dedup_find(&q->dedup, choice->hash, &choice->seq);
     for (size_t i = 0; i < before_count && choice->is_new; i++) {
         if (before[i].is_dedup && memcmp(before[i].hash, choice->hash, sizeof(choice->hash)) == 0) {
@@ -152,11 +152,31 @@ static struct error append(struct call *c, struct queue *q, const struct sqs_sen
     return OK;
 }
 
+/* What a FIFO queue knows of these ids and groups. Of a long queue it lies far away: all of it is asked for before the first
+ * is looked at. */
+static void look_up(
+    const struct queue *q, const struct sqs_send_item *const *items, size_t count, struct send_choice *choices)
+{
+    uint64_t keys[SQS_BATCH_ENTRIES_MAX];
+    for (size_t i = 0; i < count; i++) {
+        hash_item(q, items[i], &choices[i]);
+        dedup_fetch(&q->dedup, choices[i].hash);
+    }
+    if (q->groups.count < GROUPS_FAR)
+        return;
+    for (size_t i = 0; i < count; i++)
+        keys[i] = sqs_group_key(sqs_state_keys(q->state), items[i]->group_id);
+    group_fetch(q, keys, count);
+}
+
 /* Decides about `count` good messages together: all of them or none. */
 static struct error send_items(struct call *c, struct queue *q, const struct sqs_send_item *const *items, size_t count,
     struct send_choice *choices)
 {
     uint64_t next_seq = q->next_seq;
+    memset(choices, 0, count * sizeof(*choices));
+    if (q->is_fifo)
+        look_up(q, items, count, choices);
     for (size_t i = 0; i < count; i++) {
         TRY(choose(c, q, items[i], choices, i, next_seq, &choices[i]));
         if (choices[i].is_new)

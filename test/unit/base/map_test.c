@@ -53,6 +53,9 @@ static void run_random(uint64_t mask)
     for (int step = 0; step < 20000; step++) {
         struct entry *e = &entries[next_random(&seed) % ENTRIES];
         assert_ptr_equal(map_find(&m, e->hash, equal, e), e->is_inside ? e : NULL);
+        map_fetch(&m, e->hash);
+        const struct entry *guess = map_guess(&m, e->hash); /* one of that hash, if there is any */
+        assert_true(guess ? guess->hash == e->hash && guess->is_inside : !e->is_inside);
         if (e->is_inside) {
             assert_true(map_remove(&m, e->hash, e));
             count--;
