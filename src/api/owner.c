@@ -204,7 +204,7 @@ void owner_defer(struct owner *o, struct task *t)
 static struct error apply_one(struct owner *o, const struct record *r)
 {
     size_t service = r->type >> 8;
-    if (service >= all.service_count)
+    if (service >= all.service_count || !all.services[service]->apply)
         return ERROR_OF(ERR_NEWER_FORMAT);
     o->last_lsn = r->lsn;
     o->last_time_ms = r->time_ms;
@@ -478,17 +478,26 @@ static struct error relocate_record(void *context, const struct record *r)
 
 /* ---- start and end ------------------------------------------------------------------------------------------------ */
 
+/* Past the year 10889 nobody has been: then a sum of times cannot overflow. */
+static bool is_time(uint64_t ms)
+{
+    return ms >> 48 == 0;
+}
+
 static struct error replay_apply(void *context, const struct record *r)
 {
     (void)context;
-    owner_of(r->log)->store = all.store; /* store_open fills it in before it replays */
+    struct owner *o = owner_of(r->log);
+    o->store = all.store; /* store_open fills it in before it replays */
+    if (!is_time(r->time_ms) || r->time_ms < o->last_time_ms)
+        return ERROR_OF(ERR_CORRUPT);
     if (r->time_ms > all.latest_record_ms)
         all.latest_record_ms = r->time_ms;
-    return apply_one(owner_of(r->log), r);
+    return apply_one(o, r);
 }
 
 /* A log's snapshot: last LSN and time, then the one service that has state. */
-static struct error replay_restore(void *context, uint16_t log, struct slice bytes)
+static struct error replay_restore(void *context, uint16_t log, lsn_t covers, struct slice bytes)
 {
     (void)context;
     struct owner *o = owner_of(log);
@@ -497,6 +506,8 @@ static struct error replay_restore(void *context, uint16_t log, struct slice byt
     if (bytes.size < sizeof(last))
         return ERROR_OF(ERR_CORRUPT);
     memcpy(last, bytes.data, sizeof(last));
+    if (last[0] != covers || !is_time(last[1]))
+        return ERROR_OF(ERR_CORRUPT);
     o->last_lsn = last[0];
     o->last_time_ms = last[1];
     if (last[1] > all.latest_record_ms)

@@ -42,6 +42,7 @@ enum {
 #define SEGMENT_MAGIC 0x314745534352524dull
 #define SNAPSHOT_MAGIC 0x31504e534352524dull
 #define NO_POSITION UINT64_MAX
+#define SEGMENT_BYTES_MAX ((uint64_t)64 * 1024 * MIB)
 
 /* ---- on disk, little-endian, no padding ---------------------------------------------------------------------------- */
 
@@ -191,6 +192,7 @@ static_assert(
     STORE_PENDING_BYTES_MAX + PAGE_BYTES < RING_BYTES, "what is pending is never overwritten, nor its first page");
 
 #define PAGES_MAX 4096
+#define SEGMENT_NUMBERS ((uint64_t)SEGMENT_PAGE * PAGES_MAX) /* a pebibyte written, at the default size */
 
 /* journal.c */
 struct error sync_parent_dir(const char *path); /* makes the name of a new directory durable */
@@ -260,6 +262,8 @@ static inline uint64_t replay_cost(uint64_t bytes, uint64_t records)
 struct error snapshot_load(struct store *s, struct arena *arena, lsn_t covers[LOG_COUNT], struct slice *ret_sentence);
 struct error snapshot_check_file(
     const char *path, void (*emit)(void *, struct slice), void *context, uint64_t *ret_replay_from);
+/* A power loss may bring back what was removed when its successor came. */
+void snapshot_remove_older(struct store *s);
 bool snapshot_is_due(const struct store *s);
 struct error snapshot_take(struct store *s);
 bool snapshot_parse_name(const char *name, uint64_t *ret_number);

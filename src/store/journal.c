@@ -83,7 +83,8 @@ static struct error open_format(struct store *s, struct arena *arena, struct sli
             "the file `format` is not readable; this may not be a data directory");
     if (version > FORMAT_VERSION)
         return say(arena, ret_sentence, ERR_NEWER_FORMAT, s->dir, "was written by a newer version of millrace");
-    if (logs != LOG_COUNT || span < SEGMENT_BYTES_MIN)
+    bool is_possible = span >= SEGMENT_BYTES_MIN && span <= SEGMENT_BYTES_MAX && span % SEGMENT_HEADER_BYTES == 0;
+    if (logs != LOG_COUNT || !is_possible)
         return say(arena, ret_sentence, ERR_CORRUPT, s->dir, "the file `format` holds impossible numbers");
     s->span = span;
     e = read_small(s, "secret", s->secret, sizeof(s->secret), &size);

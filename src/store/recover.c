@@ -59,16 +59,30 @@ static bool read_frame(const struct store *s, const struct segment *g, const cha
     return frame_check(h, *payload, g->number);
 }
 
+/* Is there a place from *offset on that may begin a frame? What lies behind the frames is mostly zeros: memchr is quick there. */
+static bool find_frame(const struct segment *g, const char *bytes, uint64_t *offset)
+{
+    static const uint32_t magic = FRAME_MAGIC;
+    while (*offset + FRAME_HEADER_BYTES <= g->file_bytes) {
+        const char *at = memchr(bytes + *offset, (uint8_t)magic, g->file_bytes - FRAME_HEADER_BYTES - *offset + 1);
+        if (!at)
+            return false;
+        *offset = (uint64_t)(at - bytes);
+        if (*offset % STORE_RECORD_ALIGN == 0 && memcmp(at, &magic, sizeof(magic)) == 0)
+            return true;
+        ++*offset;
+    }
+    return false;
+}
+
 /* Beyond the last sound frame: does any frame that survived say that more was durable? */
 static uint64_t find_survivor(const struct store *s, const struct segment *g, const char *bytes, uint64_t offset)
 {
     uint64_t surviving = 0;
-    for (; offset + FRAME_HEADER_BYTES <= g->file_bytes; offset += STORE_RECORD_ALIGN) {
-        uint32_t magic;
+    for (; find_frame(g, bytes, &offset); offset += STORE_RECORD_ALIGN) {
         struct frame_header h;
         struct slice payload;
-        memcpy(&magic, bytes + offset, sizeof(magic));
-        if (magic == FRAME_MAGIC && read_frame(s, g, bytes, offset, &h, &payload) && h.durable > surviving)
+        if (read_frame(s, g, bytes, offset, &h, &payload) && h.durable > surviving)
             surviving = h.durable;
     }
     return surviving;
@@ -166,6 +180,8 @@ struct recovery {
     struct segment_header *headers; /* of the segments found, same order */
     uint64_t *numbers;
     size_t count;
+    uint64_t *passed; /* numbers of files without a header that hold nothing */
+    size_t passed_count;
     struct segment *walking;
     bool has_frame;
     uint64_t applied;
@@ -190,13 +206,12 @@ static struct error holds_frames(struct store *s, struct sys_file *f, uint64_t n
     if (g.file_bytes > s->span)
         g.file_bytes = s->span;
     TRY(read_whole(s, &g, &bytes));
-    for (uint64_t offset = SEGMENT_HEADER_BYTES; offset + FRAME_HEADER_BYTES <= g.file_bytes;
-         offset += STORE_RECORD_ALIGN) {
+    for (uint64_t offset = SEGMENT_HEADER_BYTES; find_frame(&g, bytes, &offset); offset += STORE_RECORD_ALIGN) {
         struct frame_header h;
         struct slice payload;
         memcpy(&h, bytes + offset, sizeof(h));
         g.generation = h.generation;
-        if (h.magic == FRAME_MAGIC && read_frame(s, &g, bytes, offset, &h, &payload)) {
+        if (read_frame(s, &g, bytes, offset, &h, &payload)) {
             *ret = true;
             return OK;
         }
@@ -215,7 +230,6 @@ static bool is_cut_short(struct sys_file *f, uint64_t full_bytes)
  * Headers are synced before the first frame, so if there is a frame, the header was damaged later. */
 static struct error pass_over(struct recovery *r, struct sys_file *f, uint64_t number)
 {
-    char path[PATH_BYTES + 64];
     bool has_frames = false, is_short = is_cut_short(f, SEGMENT_FIRST_BYTES);
     struct error e = holds_frames(r->s, f, number, &has_frames);
     sys->file.close(f);
@@ -224,9 +238,23 @@ static struct error pass_over(struct recovery *r, struct sys_file *f, uint64_t n
         return refuse(r, ERR_CORRUPT, number, number * r->s->span, "the file was cut short");
     if (has_frames)
         return refuse(r, ERR_CORRUPT, number, number * r->s->span, "the segment's header is damaged");
-    segment_path(r->s, number, path);
-    sys->file.remove(path);
+    r->passed[r->passed_count++] = number;
     return OK;
+}
+
+static struct error refuse_number(struct recovery *r, uint64_t number)
+{
+    return refuse(r, ERR_CORRUPT, number, number * r->s->span, "no segment has such a number");
+}
+
+/* New segments are numbered from the highest name on: a stray file must not use the numbers up. Files without a header come
+ * from starts that were cut short, one after the other. */
+static struct error check_last_number(struct recovery *r, uint64_t last)
+{
+    uint64_t known = r->s->snapshot_from / r->s->span;
+    if (r->count && r->numbers[r->count - 1] > known)
+        known = r->numbers[r->count - 1];
+    return last <= known + SEGMENT_PAGE ? OK : refuse_number(r, last);
 }
 
 /* Opens every segment file and reads its header. */
@@ -263,8 +291,10 @@ static struct error open_segments(struct recovery *r)
             sys->file.close(f);
             return refuse(r, ERR_CORRUPT, number, number * s->span, "the file was cut short");
         }
-        if (h.version > FORMAT_VERSION)
+        if (h.version > FORMAT_VERSION) {
+            sys->file.close(f);
             return refuse(r, ERR_NEWER_FORMAT, number, number * s->span, "was written by a newer version of millrace");
+        }
         struct segment *g = segment_add(s, number);
         g->generation = h.generation;
         g->file = f;
@@ -405,9 +435,15 @@ static struct error check_sealed_are_there(struct recovery *r)
     return OK;
 }
 
-/* Segments after the tail hold nothing: prepared ahead, or a start that never wrote. */
-static void drop_empty(struct recovery *r, size_t first)
+/* What a start that succeeds needs no more. Segments after the tail hold nothing: prepared ahead, or of a start that never wrote. */
+static void tidy_up(struct recovery *r, size_t first)
 {
+    snapshot_remove_older(r->s);
+    for (size_t i = 0; i < r->passed_count; i++) {
+        char path[PATH_BYTES + 64];
+        segment_path(r->s, r->passed[i], path);
+        sys->file.remove(path);
+    }
     for (size_t i = first; i < r->count; i++) {
         struct segment *g = segment_find(r->s, r->numbers[i]);
         char path[PATH_BYTES + 64];
@@ -442,6 +478,19 @@ static struct error find_tail_below(
     return OK;
 }
 
+/* A snapshot counts once all that it was made of is durable: what it covers beyond the place where replay begins must be there.
+ * Otherwise new records would get LSNs that it covers, and the next start would skip them. */
+static struct error check_covers(struct recovery *r, uint64_t end)
+{
+    for (uint16_t log = 0; log < LOG_COUNT; log++) {
+        uint64_t position = r->covers[log] * STORE_RECORD_ALIGN;
+        if (position >= r->s->snapshot_from && position >= end)
+            return refuse(
+                r, ERR_CORRUPT, position / r->s->span, position, "the snapshot knows of a record that is missing here");
+    }
+    return OK;
+}
+
 static struct error start_segment(
     struct recovery *r, uint64_t number, const struct walk_end *tail, bool has_tail, uint64_t tail_segment)
 {
@@ -470,15 +519,18 @@ struct error recover(struct store *s, struct arena *arena, struct slice *ret_sen
         .s = s, .arena = arena, .sentence = ret_sentence, .numbers = found.numbers, .count = found.count
     };
     r.headers = calloc(found.count + 1, sizeof(*r.headers));
-    ASSERT(r.headers);
+    r.passed = calloc(found.count + 1, sizeof(*r.passed));
+    ASSERT(r.headers && r.passed);
     *ret_sentence = SLICE_NONE;
     uint64_t last = found.count ? found.numbers[found.count - 1] : 0;
     take_spares(s, &found);
     struct walk_end tail = { .before = NO_POSITION };
     size_t tail_index = 0, from = 0;
-    struct error e = open_segments(&r);
+    struct error e = last + 1 < SEGMENT_NUMBERS ? open_segments(&r) : refuse_number(&r, last);
     if (!failed(e))
         e = snapshot_load(s, arena, r.covers, ret_sentence);
+    if (!failed(e))
+        e = check_last_number(&r, last);
     if (!failed(e))
         e = check_sealed_are_there(&r);
     while (!failed(e) && from < r.count && (r.numbers[from] + 1) * s->span <= s->snapshot_from) {
@@ -492,6 +544,8 @@ struct error recover(struct store *s, struct arena *arena, struct slice *ret_sen
         from--;
     if (!failed(e))
         e = replay_segments(&r, from, &tail, &tail_index);
+    if (!failed(e) && s->snapshot_number)
+        e = check_covers(&r, tail.before != NO_POSITION ? tail.position : 0);
     if (!failed(e)) {
         bool has_tail = tail.before != NO_POSITION;
         tail_index = has_tail ? tail_index : from - 1; /* from may be 0: then all are empty */
@@ -501,14 +555,17 @@ struct error recover(struct store *s, struct arena *arena, struct slice *ret_sen
         uint64_t number = found.count ? last + 1 : 0, snapshot = s->snapshot_from / s->span + 1;
         if (s->snapshot_number && number < snapshot)
             number = snapshot; /* positions are never used twice, whatever files are gone */
+        if (!failed(e) && number >= SEGMENT_NUMBERS)
+            e = refuse_number(&r, number);
         if (!failed(e))
             e = start_segment(&r, number, &tail, has_tail, tail_segment);
         if (!failed(e)) /* not before: their headers hold the newest epoch, which must not be given twice */
-            drop_empty(&r, tail_index + 1);
+            tidy_up(&r, tail_index + 1);
     }
     log_event(LOG_INFO, "log_replayed", "records=%llu segments=%zu", (unsigned long long)r.applied, r.count);
     segment_walk_end(s);
     free(r.headers);
+    free(r.passed);
     free(found.numbers);
     free(found.spares);
     return e;

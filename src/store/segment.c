@@ -54,7 +54,7 @@ struct segment *segment_find(const struct store *s, uint64_t number)
 
 struct segment *segment_add(struct store *s, uint64_t number)
 {
-    ASSERT(number / SEGMENT_PAGE < PAGES_MAX); /* 2^24 segments: a pebibyte written at the default size */
+    ASSERT(number < SEGMENT_NUMBERS);
     _Atomic(struct segment *) *page = atomic_load(&s->pages[number / SEGMENT_PAGE]);
     if (!page) {
         page = calloc(SEGMENT_PAGE, sizeof(*page));

@@ -263,11 +263,11 @@ static bool get(struct input *in, void *out, size_t size)
 
 typedef struct error section_fn(void *context, const struct snapshot_section *section, struct slice bytes);
 
-static bool get_section(struct input *in, section_fn *each, void *context, struct error *ret_error)
+static bool get_section(struct input *in, uint32_t log, section_fn *each, void *context, struct error *ret_error)
 {
     struct snapshot_section section;
     if (!get(in, &section, sizeof(section)) ||
-        section.crc != crc32c(0, &section, offsetof(struct snapshot_section, crc)) || section.log >= LOG_COUNT ||
+        section.crc != crc32c(0, &section, offsetof(struct snapshot_section, crc)) || section.log != log ||
         section.bytes > in->size - in->offset)
         return false;
     char *bytes = malloc(section.bytes + 1);
@@ -287,6 +287,8 @@ static struct error judge_file(struct input *in, struct snapshot_header *h,
         return ERROR_OF(ERR_CORRUPT);
     if (h->version > FORMAT_VERSION)
         return ERROR_OF(ERR_NEWER_FORMAT);
+    if (h->log_count != LOG_COUNT)
+        return ERROR_OF(ERR_CORRUPT);
     for (uint64_t i = 0; i < h->segment_count; i++) {
         uint64_t row[2];
         if (!get(in, row, sizeof(row)))
@@ -294,9 +296,9 @@ static struct error judge_file(struct input *in, struct snapshot_header *h,
         if (segment_row)
             segment_row(context, row);
     }
-    for (uint32_t i = 0; i < h->log_count; i++) {
+    for (uint32_t log = 0; log < LOG_COUNT; log++) {
         struct error e = OK;
-        if (!get_section(in, each, context, &e))
+        if (!get_section(in, log, each, context, &e))
             return ERROR_OF(ERR_CORRUPT);
         TRY(e);
     }
@@ -333,7 +335,7 @@ static struct error load_section(void *context, const struct snapshot_section *s
 {
     struct loading *l = context;
     l->covers[section->log] = section->covers;
-    return l->s->ops.restore(l->s->ops.context, (uint16_t)section->log, bytes);
+    return l->s->ops.restore(l->s->ops.context, (uint16_t)section->log, section->covers, bytes);
 }
 
 static void find_newest(void *context, const char *name)
@@ -343,7 +345,6 @@ static void find_newest(void *context, const char *name)
         *newest = number;
 }
 
-/* A power loss may bring back what was removed when its successor came. */
 static void remove_older(void *context, const char *name)
 {
     const struct store *s = context;
@@ -353,6 +354,11 @@ static void remove_older(void *context, const char *name)
         return;
     snapshot_path(s, number, path);
     sys->file.remove(path);
+}
+
+void snapshot_remove_older(struct store *s)
+{
+    (void)sys->file.list_dir(s->dir, remove_older, s); /* at the next start otherwise */
 }
 
 static struct error open_input(const char *path, struct input *in)
@@ -375,6 +381,8 @@ struct error snapshot_load(struct store *s, struct arena *arena, lsn_t covers[LO
     struct loading l = { s, covers };
     struct error e = read_file(&in, &h, load_segment_row, load_section, &l);
     sys->file.close(in.file);
+    if (!failed(e) && (h.number != s->snapshot_number || h.span != s->span))
+        e = ERROR_OF(ERR_CORRUPT); /* its name, or its directory, is another one's */
     if (failed(e)) {
         *ret_sentence =
             arena_printf(arena, "%s: %s (near byte %llu)", path, error_text(e), (unsigned long long)in.offset);
@@ -383,7 +391,7 @@ struct error snapshot_load(struct store *s, struct arena *arena, lsn_t covers[LO
     s->snapshot_from = h.replay_from;
     s->snapshot_end_seen = h.replay_from;
     s->metrics.snapshot_bytes = in.offset;
-    return sys->file.list_dir(s->dir, remove_older, s);
+    return OK;
 }
 
 struct error snapshot_check_file(

@@ -79,8 +79,8 @@ struct store_state_ops {
     void *context;
     /* replay: every record above what the log's snapshot covers, in LSN order inside each log */
     struct error (*apply)(void *context, const struct record *r);
-    /* a log's snapshot, before its records; `bytes` is valid during the call only */
-    struct error (*restore)(void *context, uint16_t log, struct slice bytes);
+    /* a log's snapshot, before its records, and what capture said that it covers; `bytes` is valid during the call only */
+    struct error (*restore)(void *context, uint16_t log, lsn_t covers, struct slice bytes);
     /* Called by whoever takes the snapshot (the background thread, store_step, store_snapshot_now, store_backup, store_close):
      * must bring the state of `log` into `w` at one instant, with the owner's token held, and set *ret_covers to the LSN of
      * the last record applied (0: none). Must not ask for a step, a snapshot or a backup itself. */

@@ -41,13 +41,14 @@ static void make_right(char *bytes, size_t size)
     memcpy(&h, bytes, sizeof(h));
     h.magic = SNAPSHOT_MAGIC;
     h.version = FORMAT_VERSION;
-    h.log_count %= LOG_COUNT + 1;
+    h.log_count = LOG_COUNT;
     h.segment_count %= 8;
     memcpy(bytes, &h, sizeof(h));
     set_crc(bytes, offsetof(struct snapshot_header, crc));
     size_t at = sizeof(h) + (size_t)h.segment_count * 16;
     for (uint32_t i = 0; i < h.log_count && at <= size && size - at >= sizeof(section); i++) {
         memcpy(&section, bytes + at, sizeof(section));
+        section.log = i;
         section.bytes %= 64;
         if (size - at - sizeof(section) < section.bytes)
             return;

@@ -247,6 +247,64 @@ static void test_first_segment_missing_or_damaged(void **state)
     }
 }
 
+static void append_to_another_log(struct toy *toy, uint16_t log)
+{
+    if (log == 3)
+        for (int i = 0; i < 2; i++)
+            assert_int_equal(toy_put(toy, 9, 1, 700 * KIB).code, 0);
+}
+
+/* A snapshot is taken while records go on into the next segment, and knows of them. Were the start to go on without that
+ * segment, new records would get the LSNs that the snapshot covers, and the start after that would skip them. */
+static void test_newest_segment_missing_that_a_snapshot_covers(void **state)
+{
+    (void)state;
+    sys = &sys_faulty;
+    faulty_disk_reset(31);
+    toy_init(&t, 32);
+    must_open();
+    assert_int_equal(toy_put(&t, 1, 1, 40).code, 0);
+    t.on_capture = append_to_another_log;
+    assert_int_equal(store_snapshot_now(t.store).code, 0);
+    store_abandon(t.store);
+    faulty_disk_crash(CRASH_PROCESS);
+    list_names();
+    size_t newest = 0;
+    for (size_t i = 0; i < name_count; i++)
+        if (is_journal(names[i]))
+            newest = i;
+    assert_int_equal(sys->file.remove(path_of(names[newest])).code, 0);
+    struct store_options options = options_of();
+    assert_int_equal(toy_open(&t, &options).code, ERR_CORRUPT);
+    assert_true(t.sentence.size > 20);
+    forget_directory();
+}
+
+/* A snapshot under another number is another one's: what it covers and where it begins would be taken for this one's. */
+static void test_renamed_snapshot(void **state)
+{
+    (void)state;
+    make_directory();
+    assert_int_equal(sys->file.rename("/data/snapshot-0000000000000001", "/data/snapshot-ffffffffffffffff").code, 0);
+    struct store_options options = options_of();
+    assert_int_equal(toy_open(&t, &options).code, ERR_CORRUPT);
+    forget_directory();
+}
+
+static void test_segment_with_an_impossible_number(void **state)
+{
+    (void)state;
+    make_directory();
+    struct sys_file *f;
+    assert_int_equal(
+        sys->file.open(path_of("journal-fffffffffffffff0.seg"), SYS_OPEN_WRITE | SYS_OPEN_CREATE, &f).code, 0);
+    assert_int_equal(sys->file.truncate(f, 1 * MIB).code, 0);
+    sys->file.close(f);
+    struct store_options options = options_of();
+    assert_int_equal(toy_open(&t, &options).code, ERR_CORRUPT);
+    forget_directory();
+}
+
 /* ---- no sync in between -------------------------------------------------------------------------------------------------------------- */
 
 /* What a start reads from the page cache and shows must outlive a loss of power after it. */
@@ -317,6 +375,9 @@ int main(void)
         cmocka_unit_test(test_no_flip_loses_silently),
         cmocka_unit_test(test_no_missing_file_loses_silently),
         cmocka_unit_test(test_first_segment_missing_or_damaged),
+        cmocka_unit_test(test_newest_segment_missing_that_a_snapshot_covers),
+        cmocka_unit_test(test_renamed_snapshot),
+        cmocka_unit_test(test_segment_with_an_impossible_number),
         cmocka_unit_test(test_start_makes_durable_what_it_shows),
         cmocka_unit_test(test_power_loss_without_syncs_still_opens),
     };

@@ -50,6 +50,7 @@ struct toy {
     size_t acknowledged; /* this many events of the history were reported durable */
     uint64_t next_id, now_ms, random;
     uint64_t applied, restored, relocated;
+    void (*on_capture)(struct toy *t, uint16_t log); /* what others do while a snapshot is taken; NULL: nothing */
     struct slice sentence;
     struct arena arena;
     struct buf bodies; /* of the put under way; kept, so that a fatal error may jump out of it */
@@ -138,6 +139,8 @@ static inline struct error toy_apply(void *context, const struct record *r)
 static inline struct error toy_capture(void *context, uint16_t log, struct snapshot_writer *w, lsn_t *ret_covers)
 {
     struct toy *t = context;
+    if (t->on_capture)
+        t->on_capture(t, log);
     struct toy_log *l = &t->logs[log];
     const uint64_t head[4] = { l->count, l->digest, l->last_lsn, l->last_time_ms };
     snapshot_add(w, head, sizeof(head));
@@ -147,7 +150,7 @@ static inline struct error toy_capture(void *context, uint16_t log, struct snaps
     return OK;
 }
 
-static inline struct error toy_restore(void *context, uint16_t log, struct slice bytes)
+static inline struct error toy_restore(void *context, uint16_t log, lsn_t covers, struct slice bytes)
 {
     struct toy *t = context;
     struct toy_log *l = &t->logs[log];
@@ -157,6 +160,7 @@ static inline struct error toy_restore(void *context, uint16_t log, struct slice
     memcpy(head, bytes.data, sizeof(head));
     assert_int_equal(bytes.size, sizeof(head) + head[0] * sizeof(struct toy_item));
     l->digest = head[1];
+    assert_int_equal(covers, head[2]);
     l->last_lsn = head[2];
     l->last_time_ms = head[3];
     for (uint64_t i = 0; i < head[0]; i++) {
