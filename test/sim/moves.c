@@ -91,6 +91,8 @@ struct error moves_apply(void *state, const struct record *r)
 {
     const struct owner *o = ((struct sqs_state *)state)->owner;
     struct error e = sqs_state_apply(state, r);
+    if (!failed(e))
+        weigh_note(state, r);
     if (failed(e) || o->is_replaying)
         return e;
     if (r->type == SQS_RECORD_SENT) {

@@ -106,7 +106,7 @@ static void do_send(uint32_t queue)
     call_go(c);
 }
 
-static void do_send_batch(uint32_t queue)
+void ops_send_batch(uint32_t queue)
 {
     struct sim_call *c = call_begin(DO_SEND_BATCH, OP_sqs_send_message_batch, queue);
     if (!c)
@@ -666,7 +666,7 @@ void ops_start_random(void)
 {
     static void (*const rows[DO_COUNT])(uint32_t queue) = {
         [DO_SEND] = do_send,
-        [DO_SEND_BATCH] = do_send_batch,
+        [DO_SEND_BATCH] = ops_send_batch,
         [DO_RECEIVE] = do_receive,
         [DO_DELETE] = do_delete,
         [DO_DELETE_BATCH] = do_delete_batch,

@@ -127,7 +127,8 @@ struct sim_call {
         const struct call *call; /* the server's, from on_head to reply or end */
         const void *stream;
         char request_id[37];
-        bool is_decided, is_skewed, is_starved, owes_undo, is_query;
+        bool is_decided, is_skewed, is_starved, owes_undo;
+        bool is_query, is_xml; /* a form; answered with XML, not JSON */
         int64_t signed_s;
         uint64_t began_us, answered_us; /* when the server took its first byte; when it had a reply */
         struct buf request;             /* bytes */
@@ -223,6 +224,7 @@ void ops_start_random(void);
 void ops_create_queue(uint32_t queue, bool is_random);
 void ops_get_attributes(uint32_t queue);
 void ops_purge(uint32_t queue);
+void ops_send_batch(uint32_t queue);
 void ops_receive_all(uint32_t queue);
 struct held *held_new(void);
 
@@ -235,6 +237,12 @@ bool content_is(const struct model_message *m, const struct sqs_message *got, st
 
 /* memory.c */
 size_t memory_held(void); /* bytes of this program's malloc */
+
+struct sqs_state;
+/* weigh.c: what a server may hold beyond what its state needs */
+void weigh_start(void);
+void weigh_note(struct sqs_state *s, const struct record *r); /* it was applied */
+size_t weigh_slack(void);
 
 /* dump.c */
 char *dump_state(void); /* malloc'ed */

@@ -1,5 +1,6 @@
 #include "service/sqs/state.h"
 #include "base/mutant.h"
+#include "service/sqs/attempt.h"
 #include "crypto/digest.h"
 #include "service/sqs/access.h"
 #include "service/sqs/apply.h"
@@ -267,26 +268,36 @@ struct error sqs_state_apply(void *state, const struct record *r)
 
 void sqs_state_plan_sweep(struct sqs_state *s, uint64_t now_ms)
 {
+    s->sweeps_again = true;
     if (s->sweep_ms || s->owner->is_replaying)
         return;
     s->sweep_ms = now_ms + SQS_SWEEP_MS;
     owner_wake_at(s->owner, s->sweep_ms);
 }
 
-/* One slice of a round over all queues: retention frees space without anybody asking. */
+/* Does the queue hold anything that time alone takes away? Deduplication ids and attempts outlive its messages. */
+static bool goes_by_time(const struct queue *q)
+{
+    return q->messages || (!MUTANT(dedup_kept) && (dedup_count(&q->dedup) || q->attempts));
+}
+
+/* One slice of a round over all queues: retention frees space, and what was remembered memory, without anybody asking. */
 static void sweep(struct sqs_state *s, uint64_t now_ms)
 {
-    if (!s->sweep_at && !list_is_empty(&s->queues))
-        s->sweep_at = LIST_ENTRY(s->queues.next, struct queue, in_state);
+    if (!s->sweep_at) {
+        s->sweeps_again = false;
+        s->sweep_at = list_is_empty(&s->queues) ? NULL : LIST_ENTRY(s->queues.next, struct queue, in_state);
+    }
     for (int i = 0; i < SWEEP_QUEUES && s->sweep_at; i++) {
         struct queue *q = s->sweep_at;
         uint64_t before = q->messages;
         queue_advance(q, now_ms, QUEUE_EXPIRE_MAX);
         if (before - q->messages >= QUEUE_EXPIRE_MAX)
             break; /* there may be more: this queue again in the next slice */
+        s->sweeps_again |= goes_by_time(q);
         s->sweep_at = queue_after(s, q);
     }
-    s->sweep_ms = s->sweep_at ? now_ms + SWEEP_PAUSE_MS : s->messages ? now_ms + SQS_SWEEP_MS : 0;
+    s->sweep_ms = s->sweep_at ? now_ms + SWEEP_PAUSE_MS : s->sweeps_again ? now_ms + SQS_SWEEP_MS : 0;
 }
 
 static void advance_watched(struct sqs_state *s, uint64_t now_ms)
@@ -319,7 +330,7 @@ void sqs_state_advance(void *state, uint64_t now_ms)
 void sqs_state_resume(void *state)
 {
     struct sqs_state *s = state;
-    if (s->messages)
+    if (!list_is_empty(&s->queues))
         sqs_state_plan_sweep(s, s->owner->now_ms);
     sqs_work_at(s, 0); /* what was on its way between logs goes on */
 }

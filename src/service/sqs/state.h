@@ -44,6 +44,7 @@ struct sqs_state {
     struct heap watched;    /* queues with waiters, by next deadline */
     struct queue *sweep_at; /* the next one the sweep looks at; NULL: no round is under way */
     uint64_t sweep_ms;      /* when the next round or slice is due; 0: none is planned */
+    bool sweeps_again;      /* something came, or this round saw what goes by time alone: another round follows */
 };
 
 static inline struct sqs_state *sqs_state_of(const struct owner *o)
