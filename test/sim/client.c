@@ -195,6 +195,7 @@ static void ask_again(const struct sim_call *c)
     call->out = arena_zero(&call->arena, call->op->out->size + 1);
     again->net.signed_s = c->net.signed_s;
     again->net.is_query = c->net.is_query;
+    again->net.is_xml = c->net.is_xml;
     again->net.serial_at = c->net.serial_at;
     again->net.head_bytes = c->net.head_bytes;
     buf_add(&again->net.request, buf_slice(&c->net.request));

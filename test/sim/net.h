@@ -62,4 +62,9 @@ bool wire_parse_reply(struct slice input, struct wire_reply *ret);
 /* The decoded body in c->call.out. */
 void wire_decode(struct sim_call *c, const struct wire_reply *r);
 
+/* ---- xml.c ------------------------------------------------------------------------------------------------------------- */
+
+/* The result in a reply of XML, as JSON (empty if `op` gives nothing); none: it is not what should be written. */
+struct slice xml_result_as_json(struct slice text, const struct op *op, struct slice request_id, struct arena *arena);
+
 #endif

@@ -147,6 +147,7 @@ void wire_encode(struct sim_call *c)
     buf_init(&body);
     buf_reset(b);
     c->net.is_query = sim.plan.net.query && prng_one_in(&sim.random, sim.plan.net.query);
+    c->net.is_xml = c->net.is_query && (c - sim.calls) % 2;
     c->net.signed_s = sys->clock.wall_ms() / 1000;
     encode_body(c, &body);
     struct slice date = date_text(c);
@@ -158,7 +159,8 @@ void wire_encode(struct sim_call *c)
     buf_printf(b, "%0*d\r\nX-Amz-Date: %.*s\r\nAuthorization: %.*s\r\n", SERIAL_DIGITS, 0, SLICE_ARG(date),
         SLICE_ARG(authorization));
     if (c->net.is_query)
-        buf_add_lit(b, "Content-Type: application/x-www-form-urlencoded\r\nAccept: application/json\r\n");
+        buf_printf(b, "Content-Type: application/x-www-form-urlencoded\r\n%s",
+            c->net.is_xml ? "" : "Accept: application/json\r\n");
     else
         buf_printf(b, "Content-Type: application/x-amz-json-1.0\r\nX-Amz-Target: %.*s\r\n", SLICE_ARG(target));
     if (prng_one_in(&sim.random, 12))
@@ -309,13 +311,19 @@ void wire_decode(struct sim_call *c, const struct wire_reply *r)
     struct call *call = &c->call;
     struct slice body = r->body;
     struct buf again;
+    if (c->net.is_xml) {
+        body = xml_result_as_json(body, call->op, r->request_id, &call->arena);
+        CHECK(INV_OWN_REPLY, !slice_is_none(body), "the reply of %.*s is none: %.*s", SLICE_ARG(call->op->name),
+            SLICE_ARG(r->body));
+        sim.figures.xml++;
+    }
     if (!has_fields(call->op->out)) {
         shape_clear(call->op->out, call->out);
         CHECK(INV_OWN_REPLY, c->net.is_query || body.size == 0, "%.*s says %.*s", SLICE_ARG(call->op->name),
             SLICE_ARG(body));
         return;
     }
-    if (c->net.is_query)
+    if (c->net.is_query && !c->net.is_xml)
         body = plain_of(c, result_of(c, body));
     struct error e = bind_json_decode(call, call->op->out, body, call->out);
     CHECK(INV_OWN_REPLY, !failed(e) && body.size, "the reply of %.*s cannot be read: %.*s", SLICE_ARG(call->op->name),
