@@ -33,7 +33,7 @@ typedef uint64_t lsn_t;
 
 enum {
     STORE_RECORD_ALIGN = 16,
-    STORE_READ_MAX = 16, /* records in one store_read_some */
+    STORE_READ_MAX = 16,                /* records in one store_read_some */
     STORE_PENDING_BYTES_MAX = 14 * MIB, /* of a ring of 16 MiB: doc/decisions/0003-the-ring.md */
 };
 
