@@ -200,8 +200,10 @@ static void take_event(const struct event *e, bool is_alive)
     if (!is_alive || e->kind == EVENT_PARKED)
         return;
     if (sim.plan.net.is_on) {
-        if (e->kind == EVENT_CANCELLED)
+        if (e->kind == EVENT_CANCELLED) {
             c->state = SIM_CANCELLED;
+            client_release(c); /* its owner may have been busy when the client left */
+        }
     } else if (e->kind != EVENT_DONE) {
         call_end(c);
     } else if (sim.plan.finishes_late && prng_one_in(&sim.random, 3)) {

@@ -127,6 +127,11 @@ static void sorted_remove(struct sorted *s, struct entry *e)
         s->block_count--;
         memmove(s->blocks + p.block, s->blocks + p.block + 1, (s->block_count - p.block) * sizeof(struct block *));
     }
+    if (s->block_count == 0) {
+        memory_free(s->blocks);
+        s->blocks = NULL;
+        s->block_capacity = 0;
+    }
 }
 
 /* ---- the catalogue --------------------------------------------------------------------------------------------- */
@@ -301,15 +306,8 @@ void sqs_catalog_remove_log(uint16_t log)
         if (p.block < catalog.by_key.block_count && p.index >= catalog.by_key.blocks[p.block]->count)
             p = (struct place){ p.block + 1, 0 };
     }
-    if (catalog.count == 0) {
-        memory_free(catalog.by_key.blocks);
-        memory_free(catalog.by_target.blocks);
-        memory_free(catalog.by_task.blocks);
-        catalog.by_key = (struct sorted){ .compare = compare_by_key };
-        catalog.by_target = (struct sorted){ .compare = compare_by_target };
-        catalog.by_task = (struct sorted){ .compare = compare_by_key };
+    if (catalog.count == 0)
         atomic_store(&catalog.lsn, 0);
-    }
     pthread_rwlock_unlock(&catalog.lock);
 }
 
