@@ -157,7 +157,7 @@ static struct error append(struct call *c, struct queue *q, const struct sqs_sen
 static void look_up(
     const struct queue *q, const struct sqs_send_item *const *items, size_t count, struct send_choice *choices)
 {
-    uint64_t keys[SQS_BATCH_ENTRIES_MAX];
+    uint64_t keys[SQS_BATCH_ENTRIES_MAX] = { 0 };
     for (size_t i = 0; i < count; i++) {
         hash_item(q, items[i], &choices[i]);
         dedup_fetch(&q->dedup, choices[i].hash);

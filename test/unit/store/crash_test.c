@@ -219,7 +219,7 @@ static void test_failed_syncs(void **state)
         reopen();
         for (int round = 0; round < 4; round++) {
             is_fatal = false;
-            faulty_disk_fail_sync((uint32_t)toy_below(&t, 20));
+            faulty_disk_fail_sync((uint32_t)toy_below(&t, 24));
             live(60);
             store_abandon(t.store);
             faulty_disk_crash(toy_below(&t, 2) ? CRASH_PROCESS : CRASH_POWER);
@@ -246,7 +246,7 @@ static void test_interrupted_starts(void **state)
             if (toy_below(&t, 2))
                 faulty_disk_fail_write((uint32_t)toy_below(&t, 12));
             else
-                faulty_disk_fail_sync((uint32_t)toy_below(&t, 4));
+                faulty_disk_fail_sync((uint32_t)toy_below(&t, 8));
             if (!failed(open_until_fatal(&options))) {
                 toy_judge(&t);
                 store_abandon(t.store);
@@ -266,9 +266,9 @@ static void interrupt_start(void)
 {
     struct store_options options = options_of();
     if (toy_below(&t, 2))
-        faulty_disk_fail_write((uint32_t)toy_below(&t, 4));
+        faulty_disk_fail_write((uint32_t)toy_below(&t, 8));
     else
-        faulty_disk_fail_sync((uint32_t)toy_below(&t, 4));
+        faulty_disk_fail_sync((uint32_t)toy_below(&t, 8));
     if (!failed(open_until_fatal(&options)))
         store_abandon(t.store);
     faulty_disk_fail_write(UINT32_MAX);
@@ -341,7 +341,7 @@ static void test_births_that_end_early(void **state)
         if (seed % 2)
             faulty_disk_fail_write((uint32_t)(seed / 2 % 20));
         else
-            faulty_disk_fail_sync((uint32_t)(seed / 2 % 8));
+            faulty_disk_fail_sync((uint32_t)(seed / 2 % 12));
         if (!failed(open_until_fatal(&options)))
             store_abandon(t.store);
         faulty_disk_fail_write(UINT32_MAX);
