@@ -217,8 +217,8 @@ def dedup_entry(rig):
     rig.drop_server("scratch")
     target = rig.server("scratch")
     count = min(rig.depth, 300000)
-    first = rig.new_queue(target, fifo=True)  # the write ring, the pools and the heap have been used once, and are empty
-    rig.load(target, "life", queue=first, size=256, groups=1000, duration=4, warmup=0)
+    first = rig.new_queue(target)  # the write ring and the pools have been used once; it remembers no ids, whose memory would be used again
+    rig.load(target, "life", queue=first, size=256, duration=4, warmup=0)
     rigs.delete_queue(target.port, first)
     queue = rig.new_queue(target, fifo=True)
     idle = rigs.process_memory(target.pid)[0]

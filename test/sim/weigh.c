@@ -32,7 +32,7 @@ enum {
               2 * SLOT /* deadlines, half of them stale */ + 2 * SLOT /* orders */ + GROWTH * LANE_ITEM_BYTES_MAX +
               GROWTH * sizeof(struct queue_live) /* expired.h */,
     ID = sizeof(struct dedup_entry) + 8 * sizeof(uint32_t) /* its table is made smaller at an eighth */ + 1,
-    IDS = 2 * sizeof(struct dedup_chunk) + 64 * sizeof(uint32_t) + 4 * MALLOC,
+    IDS = 2 * sizeof(struct dedup_chunk) + sizeof(struct dedup_part) + POINTER + 64 * sizeof(uint32_t) + 5 * MALLOC,
     ATTEMPT = sizeof(struct attempt) + MALLOC + MAP_SLOT,
 };
 

@@ -9,7 +9,7 @@ enum {
     PART_SLOTS_MIN = 16,
     PART_SLOTS_MAX = 4096,
     PART_SHARE = 1792, /* entries of a part, on average: one that is not split yet has twice as many as one that is */
-    PART_SHARE_LEAST = 448,                   /* with fewer the last part is given up */
+    PART_SHARE_LEAST = 512,                   /* with fewer the last part is given up */
     PART_USED_MAX = PART_SLOTS_MAX / 16 * 15, /* chance never makes one so full */
     NUMBER_BITS = 26,
     NUMBER_MASK = (1 << 25) - 1, /* numbers wrap here: + 1 they need 26 bits; there are never half as many entries */
