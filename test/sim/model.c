@@ -257,6 +257,16 @@ struct model_figures model_figures(const struct model_queue *q, uint64_t now_ms)
     return f;
 }
 
+uint64_t model_ended_between(const struct model_queue *q, uint64_t from_ms, uint64_t to_ms)
+{
+    uint64_t count = 0;
+    for (word i = 0; i < q->list_count; i++) {
+        const struct model_message *m = &model.messages[q->list[i]];
+        count += message_is_there(m, from_ms) && !message_is_there(m, to_ms);
+    }
+    return count;
+}
+
 static void earlier(uint64_t *next_ms, uint64_t ms, uint64_t now_ms)
 {
     if (ms > now_ms && ms < *next_ms)

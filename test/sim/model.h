@@ -117,6 +117,7 @@ struct model_figures {
     uint64_t visible, in_flight, delayed, in_transit, receivable;
 };
 struct model_figures model_figures(const struct model_queue *q, uint64_t now_ms);
+uint64_t model_ended_between(const struct model_queue *q, uint64_t from_ms, uint64_t to_ms); /* by retention */
 /* When something next changes by time alone; UINT64_MAX: never. */
 uint64_t model_next_ms(const struct model_queue *q, uint64_t now_ms);
 
