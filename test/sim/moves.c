@@ -87,6 +87,21 @@ static const void *detail_of(const struct owner *o, const struct record *r)
     }
 }
 
+static uint32_t queue_named(struct slice name)
+{
+    for (uint32_t i = 0; i < sim.plan.queue_count; i++)
+        if (slice_equal(slice_str(model.queues[i].name), name))
+            return i;
+    sim_fail(INV_MOVED, "messages were sent to %.*s, which nobody named", SLICE_ARG(name));
+}
+
+/* The queue with this uid, now: by its name, which is the model's too. UINT32_MAX: there is none. */
+static uint32_t queue_of_uid(struct sqs_state *state, uint64_t uid)
+{
+    const struct queue *q = sqs_queue_find_uid(state, uid);
+    return q ? queue_named(q->name) : UINT32_MAX;
+}
+
 struct error moves_apply(void *state, const struct record *r)
 {
     const struct owner *o = ((struct sqs_state *)state)->owner;
@@ -106,7 +121,7 @@ struct error moves_apply(void *state, const struct record *r)
         sim.events[sim.event_count++] = (struct event){ .kind = EVENT_RECORD,
             .detail = detail_of(o, r),
             .type = r->type,
-            .object = r->object,
+            .queue = queue_of_uid(state, r->object), /* which may be gone when the model hears of it */
             .now_ms = r->time_ms,
             .lsn = r->lsn,
             .log = o->log };
@@ -137,22 +152,6 @@ bool model_is_due(const struct model_message *m)
         return false;
     const struct model_queue *target = &model.queues[q->redrive_to - 1];
     return target->exists && target->is_fifo == q->is_fifo;
-}
-
-static uint32_t queue_named(struct slice name)
-{
-    for (uint32_t i = 0; i < sim.plan.queue_count; i++)
-        if (slice_equal(slice_str(model.queues[i].name), name))
-            return i;
-    sim_fail(INV_MOVED, "messages were sent to %.*s, which nobody named", SLICE_ARG(name));
-}
-
-/* The queue whose records have this uid is the one that has a message of the number: names are enough, since a queue that
- * was deleted has no records any more. */
-static struct model_queue *queue_of_uid(uint16_t log, uint64_t uid)
-{
-    const struct queue *q = sqs_queue_find_uid(sqs_state_of(owner_of(log)), uid);
-    return q ? &model.queues[queue_named(q->name)] : NULL;
 }
 
 static struct model_message *in_transit(uint16_t from, uint16_t to, uint64_t number)
@@ -204,9 +203,9 @@ static void leave(
 static void moved_out(const struct event *e)
 {
     const struct record_moved_out *r = e->detail;
-    struct model_queue *q = queue_of_uid(e->log, e->object);
     uint32_t target = queue_named(r->name);
-    ASSERT(q); /* no call is between the record and this */
+    ASSERT(e->queue != UINT32_MAX);
+    struct model_queue *q = &model.queues[e->queue];
     TRACE("%llu messages leave queue %llu for %llu, kind %llu, lsn %llu", r->count, q - model.queues, target, r->kind,
         e->lsn);
     for (uint32_t i = 0; i < r->count; i++)
@@ -284,8 +283,8 @@ static void out_done(const struct event *e)
 static void task_status(const struct event *e)
 {
     const struct record_task_status *r = e->detail;
-    struct model_queue *q = queue_of_uid(e->log, e->object);
-    ASSERT(q);
+    ASSERT(e->queue != UINT32_MAX);
+    struct model_queue *q = &model.queues[e->queue];
     TRACE("the task of queue %llu is %llu now", q - model.queues, r->status + 1);
     word status = r->status + 1u;
     if (status == TASK_CANCELLING)

@@ -144,7 +144,7 @@ struct event {
     struct sim_call *call; /* NULL: a record of what crosses queues */
     const void *detail;    /* of a record: moves.c's */
     uint16_t type;
-    uint64_t object;
+    uint32_t queue; /* of a record: of its object */
     uint64_t now_ms;
     lsn_t lsn;
     uint16_t log;
