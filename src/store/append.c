@@ -100,11 +100,9 @@ static struct error make_next(struct store *s, bool urgent)
     return e.code == ERR_FULL ? e : ERROR_SYS(ERR_IO, e.system);
 }
 
-/* The current segment is full and nothing of it is pending: go on in the next one. */
-static struct error switch_segment(struct store *s, bool urgent)
+/* The current segment is full, nothing of it is pending, and the next one is there: go on in that. */
+static void switch_segment(struct store *s)
 {
-    if (!s->next)
-        TRY(make_next(s, urgent));
     if (s->options.durability == DURABILITY_OS) {
         struct error e = sys->file.sync(s->current->file);
         if (failed(e))
@@ -117,7 +115,6 @@ static struct error switch_segment(struct store *s, bool urgent)
     atomic_store(&s->end, s->current->number * s->span + SEGMENT_HEADER_BYTES);
     atomic_store(&s->durable, atomic_load(&s->end)); /* nothing lies between */
     s->synced = atomic_load(&s->end);
-    return OK;
 }
 
 /* Too much is pending: the disk must catch up before more is taken. With the lock; lets go of it meanwhile. */
@@ -146,8 +143,11 @@ static struct error make_room(struct store *s, size_t bytes, bool urgent)
             wait_for_disk(s);
         else if (fits)
             return OK;
+        else if (s->next)
+            switch_segment(s);
         else
-            TRY(switch_segment(s, urgent));
+            TRY(make_next(
+                s, urgent)); /* lets go of the lock: others may have appended what still fits, so look again */
     }
 }
 

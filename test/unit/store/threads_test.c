@@ -1,6 +1,7 @@
 /* threads_test.c: the store's own threads on the real clocks. */
 #include "unit/store/toy.h"
 #include "base/log.h"
+#include <pthread.h>
 #include <stdatomic.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -50,11 +51,106 @@ static void test_background_work_goes_on_when_the_wall_clock_jumps(void **state)
     toy_deinit(&t);
 }
 
+/* ---- a segment ends while the next one is still being filled -------------------------------------------------------------------- */
+
+static _Atomic bool fill_is_held;
+
+static void pause_ms(long ms)
+{
+    const struct timespec pause = { .tv_nsec = ms * 1000 * 1000 };
+    nanosleep(&pause, NULL);
+}
+
+static struct error held_write(struct sys_file *f, uint64_t offset, const struct iovec *parts, int count)
+{
+    while (atomic_load(&fill_is_held) &&
+           parts[0].iov_len >= 128 * KIB) /* only the background writes so much at once here */
+        pause_ms(1);
+    return sys_memory.file.write(f, offset, parts, count);
+}
+
+struct appended {
+    struct store *store;
+    lsn_t lsn;
+    size_t size;
+    char byte;
+};
+
+static void *append_one(void *argument)
+{
+    struct appended *a = argument;
+    char *bytes = malloc(a->size);
+    assert_non_null(bytes);
+    memset(bytes, a->byte, a->size);
+    const struct slice part = slice_of(bytes, a->size);
+    const struct record_in r = { .type = TOY_NOTE, .version = 1, .parts = &part, .part_count = 1 };
+    if (store_append(a->store, 3, 1000, &r, 1, false, &a->lsn).code)
+        a->lsn = 0;
+    free(bytes);
+    return NULL;
+}
+
+static void check_one(const struct appended *a)
+{
+    struct arena arena;
+    struct record r;
+    arena_init(&arena, 4 * MIB);
+    assert_true(a->lsn > 0);
+    assert_int_equal(store_read(a->store, a->lsn, true, &arena, &r).code, 0);
+    assert_int_equal(r.payload.size, a->size);
+    assert_int_equal(r.payload.data[a->size - 1], a->byte);
+    arena_deinit(&arena);
+}
+
+/* One append does not fit any more and waits for the next segment; meanwhile another, which is smaller, does fit. Both must be
+ * on disk after the flush, each in its place. */
+static void test_an_append_that_waits_lets_others_in(void **state)
+{
+    (void)state;
+    enum { FIT = 15 }; /* large ones in the first segment, of 1 MiB: not one more */
+    static struct sys table;
+    table = sys_memory;
+    table.file.write = held_write;
+    sys = &table;
+    const struct store_options options = { .dir = "/memory/turnover", .segment_bytes = 4 * MIB };
+    struct toy t;
+    toy_init(&t, 2);
+    toy_must_open(&t, &options);
+    atomic_store(&fill_is_held, true);
+    store_start(t.store);
+    struct appended before = { .store = t.store, .size = 64 * KIB, .byte = 'a' };
+    struct appended large = { .store = t.store, .size = 64 * KIB, .byte = 'b' };
+    struct appended small = { .store = t.store, .size = 100, .byte = 'c' };
+    for (int i = 0; i < FIT; i++) {
+        append_one(&before);
+        assert_int_equal(store_flush(t.store).code, 0);
+    }
+    pthread_t waiting;
+    pause_ms(20); /* the background has begun */
+    assert_int_equal(pthread_create(&waiting, NULL, append_one, &large), 0);
+    pause_ms(20); /* it waits; if it does not yet, the small one is before it and nothing is shown */
+    append_one(&small);
+    atomic_store(&fill_is_held, false);
+    pthread_join(waiting, NULL);
+    while (store_durable(t.store) < store_end(t.store))
+        (void)store_flush(t.store);
+    store_close(t.store, false);
+
+    toy_must_open(&t, &options); /* from the files */
+    before.store = large.store = small.store = t.store;
+    check_one(&before);
+    check_one(&small);
+    check_one(&large);
+    store_close(t.store, false);
+    toy_deinit(&t);
+}
+
 int main(void)
 {
     log_set_level(LOG_ERROR + 1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_background_work_goes_on_when_the_wall_clock_jumps),
+        cmocka_unit_test(test_an_append_that_waits_lets_others_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
