@@ -57,7 +57,7 @@ static char take_entity(struct xml_reader *r)
 static struct slice take_element(struct xml_reader *r, struct slice name)
 {
     take_open(r, name);
-    char *text = arena_alloc(r->arena, r->rest.size + 1);
+    char *text = arena_alloc(r->arena, slice_find(r->rest, '<') + 1); /* entities only make it shorter */
     size_t size = 0;
     while (r->rest.size && r->rest.data[0] != '<') {
         if (r->rest.data[0] == '&') {
