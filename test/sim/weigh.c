@@ -9,7 +9,6 @@
 #include "service/sqs/attempt.h"
 #include "service/sqs/fair.h"
 #include "service/sqs/state.h"
-#include <stdlib.h>
 
 enum {
     MALLOC = 8 + 15, /* its own bytes, and rounded up */
@@ -53,7 +52,9 @@ void weigh_note(struct sqs_state *s, const struct record *r)
         transit_peak[s->owner->log] = in_transit;
     if (!q)
         return;
-    uint64_t *peak = &messages_peak[strtoul(q->name.data + 1, NULL, 10)]; /* q7.fifo */
+    size_t index = (size_t)(q->name.data[1] - '0'); /* q7.fifo */
+    ASSERT(index < QUEUES_MAX);
+    uint64_t *peak = &messages_peak[index];
     if (q->messages == 0 || q->messages > *peak)
         *peak = q->messages;
 }
