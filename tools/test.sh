@@ -125,7 +125,7 @@ unit() { section "unit tests" run_ctest release; }
 clang() { section "build (clang)" build_preset clang; }
 sim() { section_if build/release/sim "simulator" run_sim release 5000 2000; }
 sim_nightly() { section "simulator (nightly)" run_sim release 10000 10000; }
-mutants() { # [name...]: each guarantee is taken away once, and the simulator must notice
+mutants() { # [name...]: each guarantee is taken away once, and its tests must notice
     # shellcheck disable=SC2046
     section "build (mutants)" build_preset mutants $(python3 test/mutants.py --programs)
     section "mutants" python3 test/mutants.py --jobs "$jobs" --doc doc/testing.md "$@"

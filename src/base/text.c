@@ -398,3 +398,15 @@ void text_format_http_date(int64_t epoch_s, char out[30])
     at = put_clock(at, &d);
     memcpy(at, " GMT", 5);
 }
+
+struct slice text_parent_dir(const char *path)
+{
+    size_t size = strlen(path);
+    while (size > 1 && path[size - 1] == '/')
+        size--;
+    while (size > 0 && path[size - 1] != '/')
+        size--;
+    while (size > 1 && path[size - 1] == '/')
+        size--;
+    return size ? slice_of(path, size) : SLICE(".");
+}

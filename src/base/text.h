@@ -57,4 +57,7 @@ bool text_parse_amz_date(struct slice s, int64_t *ret_epoch_s);
 void text_format_iso8601(int64_t epoch_s, char out[21]);   /* NUL-terminated */
 void text_format_http_date(int64_t epoch_s, char out[30]); /* IMF-fixdate of RFC 9110, NUL-terminated */
 
+/* The directory that a path lies in: a view, "." for a path without slashes; slashes at the end do not count. */
+struct slice text_parent_dir(const char *path);
+
 #endif

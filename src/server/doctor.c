@@ -2,6 +2,7 @@
 #include "server/machine.h"
 #include "server/server.h"
 #include "store/store.h"
+#include "base/text.h"
 #include "sys/sys.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,19 +111,6 @@ static void check_data(const char *dir)
             failed(e) ? error_text(e) : "every frame and snapshot matches its checksum");
 }
 
-/* Where a directory of that path is made: "." for one without slashes, slashes at the end do not count. */
-static struct slice parent_of(const char *path)
-{
-    size_t size = strlen(path);
-    while (size > 1 && path[size - 1] == '/')
-        size--;
-    while (size > 0 && path[size - 1] != '/')
-        size--;
-    while (size > 1 && path[size - 1] == '/')
-        size--;
-    return size ? slice_of(path, size) : SLICE(".");
-}
-
 static bool is_absent(const char *path)
 {
     uint64_t free_bytes, total;
@@ -133,7 +121,7 @@ static bool is_absent(const char *path)
 static void check_absent(const char *dir)
 {
     char parent[4096];
-    snprintf(parent, sizeof(parent), "%.*s", SLICE_ARG(parent_of(dir)));
+    snprintf(parent, sizeof(parent), "%.*s", SLICE_ARG(text_parent_dir(dir)));
     if (is_absent(parent)) {
         say(false, "data directory", "%s does not exist yet, and a start cannot make it: neither does %s", dir, parent);
         return;

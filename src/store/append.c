@@ -145,9 +145,8 @@ static struct error make_room(struct store *s, size_t bytes, bool urgent)
             return OK;
         else if (s->next)
             switch_segment(s);
-        else
-            TRY(make_next(
-                s, urgent)); /* lets go of the lock: others may have appended what still fits, so look again */
+        else /* lets go of the lock: others may have appended what still fits, so look again */
+            TRY(make_next(s, urgent));
     }
 }
 

@@ -107,16 +107,8 @@ static struct error open_format(struct store *s, struct arena *arena, struct sli
 struct error sync_parent_dir(const char *path)
 {
     char parent[PATH_BYTES];
-    snprintf(parent, sizeof(parent), "%s", path);
-    size_t size = strlen(parent);
-    while (size > 1 && parent[size - 1] == '/')
-        size--;
-    while (size > 0 && parent[size - 1] != '/')
-        size--;
-    while (size > 1 && parent[size - 1] == '/')
-        size--;
-    parent[size] = 0;
-    struct error e = sys->file.sync_dir(size ? parent : ".");
+    snprintf(parent, sizeof(parent), "%.*s", SLICE_ARG(text_parent_dir(path)));
+    struct error e = sys->file.sync_dir(parent);
     return e.system == EACCES ? OK : e;
 }
 

@@ -131,9 +131,10 @@ static struct dedup_part *part_new(const struct dedup *d)
     return memory_zero(sizeof(struct dedup_part) + d->part_slots * sizeof(uint32_t));
 }
 
-static void part_put(const struct dedup *d, struct dedup_part *part, const uint64_t hash[2], uint32_t number)
+static void part_put(struct dedup_part *part, uint32_t *place, const uint64_t hash[2], uint32_t number)
 {
-    *table_place(d, part, hash) = slot_of(hash, number);
+    ASSERT(*place == 0);
+    *place = slot_of(hash, number);
     part->used++;
 }
 
@@ -145,7 +146,8 @@ static void part_deal(struct dedup *d, struct dedup_part *from, uint32_t slots)
             continue;
         uint32_t number = number_of(from->slots[i]);
         const uint64_t *hash = entry_of(d, number)->hash;
-        part_put(d, part_of(d, hash), hash, number);
+        struct dedup_part *part = part_of(d, hash);
+        part_put(part, table_place(d, part, hash), hash, number);
     }
     memory_free(from);
 }
@@ -282,10 +284,7 @@ void dedup_add(struct dedup *d, const uint64_t hash[2], uint64_t seq, uint64_t t
         .seq_after = (uint32_t)(seq - c->base_seq),
         .time_after = (uint32_t)(time_ms - c->base_time_ms) };
     struct dedup_part *part = part_of(d, hash);
-    uint32_t *place = table_place(d, part, hash);
-    ASSERT(*place == 0);
-    *place = slot_of(hash, number);
-    part->used++;
+    part_put(part, table_place(d, part, hash), hash, number);
     d->count++;
 }
 
@@ -391,8 +390,7 @@ static bool restore_table(struct dedup *d)
         uint32_t *place = table_place(d, part, hash);
         if (*place || seq < last_seq || time_ms < last_ms || part->used >= PART_USED_MAX)
             return false;
-        *place = slot_of(hash, number_at(d, i));
-        part->used++;
+        part_put(part, place, hash, number_at(d, i));
         last_seq = seq;
         last_ms = time_ms;
     }

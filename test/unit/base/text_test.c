@@ -339,9 +339,22 @@ static void test_dates_refused(void **state)
     assert_true(text_parse_amz_date(SLICE("20000229T000000Z"), &epoch_s));
 }
 
+static void parent_directories(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = { { "/a/b", "/a" }, { "/a/b//", "/a" }, { "/a//b", "/a" }, { "/a", "/" },
+        { "/", "/" }, { "//", "/" }, { "a/b", "a" }, { "./a", "." }, { "a", "." }, { "a/", "." }, { "", "." } };
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct slice parent = text_parent_dir(cases[i][0]);
+        if (!slice_equal(parent, slice_str(cases[i][1])))
+            fail_msg("'%s': '%.*s', wanted '%s'", cases[i][0], SLICE_ARG(parent), cases[i][1]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(parent_directories),
         cmocka_unit_test(test_parse_u64),
         cmocka_unit_test(test_parse_i64),
         cmocka_unit_test(test_format_parses_back),
