@@ -49,14 +49,27 @@ uint32_t record_crc(uint64_t position, const struct record_header *h, struct sli
     return crc32c(crc, payload.data, payload.size);
 }
 
-void segment_header_seal(struct segment_header *h)
+void segment_header_seal(struct segment_header *h, char block[SEGMENT_HEADER_BYTES])
 {
     h->crc = crc32c(0, h, offsetof(struct segment_header, crc));
+    memset(block, 0, SEGMENT_HEADER_BYTES);
+    memcpy(block, h, sizeof(*h));
+    memcpy(block + SEGMENT_HEADER_AGAIN, h, sizeof(*h));
 }
 
 bool segment_header_is_sound(const struct segment_header *h)
 {
     return h->magic == SEGMENT_MAGIC && h->crc == crc32c(0, h, offsetof(struct segment_header, crc));
+}
+
+bool segment_header_find(const char *block, size_t size, uint64_t number, struct segment_header *ret)
+{
+    for (size_t at = 0; at + sizeof(*ret) <= size && !(at && MUTANT(header_once)); at += SEGMENT_HEADER_AGAIN) {
+        memcpy(ret, block + at, sizeof(*ret));
+        if (segment_header_is_sound(ret) && ret->number == number)
+            return true;
+    }
+    return false;
 }
 
 bool segment_header_voids(const struct segment_header *h, uint64_t number)

@@ -22,6 +22,7 @@ enum {
     FORMAT_VERSION = 1,
     PAGE_BYTES = 4096,
     SEGMENT_HEADER_BYTES = 4096,
+    SEGMENT_HEADER_AGAIN = 2048, /* where in its block the header stands a second time, in another sector */
     FRAME_HEADER_BYTES = 64,
     RECORD_HEADER_BYTES = 32,
     RING_BYTES = 16 * MIB,
@@ -207,7 +208,10 @@ static inline size_t record_bytes(size_t payload)
 {
     return (RECORD_HEADER_BYTES + payload + STORE_RECORD_ALIGN - 1) & ~(size_t)(STORE_RECORD_ALIGN - 1);
 }
-void segment_header_seal(struct segment_header *h);
+/* The header's block as it is written: the header twice, so that no damage to one sector takes it. */
+void segment_header_seal(struct segment_header *h, char block[SEGMENT_HEADER_BYTES]);
+/* The header of segment `number` from the `size` bytes read of its block, whichever copy is sound; false: none is. */
+bool segment_header_find(const char *block, size_t size, uint64_t number, struct segment_header *ret);
 bool segment_header_is_sound(const struct segment_header *h);
 /* Is it of a start (only their segments have SEGMENT_FIRST_BYTES) that found nothing in segment `number`, nor between that and its own? */
 bool segment_header_voids(const struct segment_header *h, uint64_t number);

@@ -276,9 +276,7 @@ static struct error open_segments(struct recovery *r)
             return e;
         }
         struct segment_header h;
-        memcpy(&h, block, sizeof(h));
-        bool is_sound = got >= sizeof(h) && segment_header_is_sound(&h) && h.number == number;
-        if (!is_sound) {
+        if (!segment_header_find(block, got, number, &h)) {
             TRY(pass_over(r, f, number));
             continue;
         }

@@ -198,9 +198,7 @@ struct error segment_make(
         .sealed_at = sealed ? sealed->sealed_at : 0,
         .sealed_crc = sealed ? sealed->sealed_crc : 0 };
     sys->entropy(&h.generation, sizeof(h.generation));
-    segment_header_seal(&h);
-    memset(block, 0, sizeof(block));
-    memcpy(block, &h, sizeof(h));
+    segment_header_seal(&h, block);
     const struct iovec part = { block, sizeof(block) };
     /* The name first: were the header durable and the renaming of a spare not, a power loss would bring the segment back
      * that the spare once was, with a header that is not its own. */

@@ -129,17 +129,9 @@ static bool open_segment(struct viewer *v, uint64_t number, struct segment *g, s
     if (failed(sys->file.open(path, SYS_OPEN_READ, &g->file)))
         return false;
     struct error e = sys->file.read(g->file, 0, block, sizeof(block), &got);
-    memcpy(h, block, sizeof(*h));
-    if (failed(e) || got < sizeof(block) || !segment_header_is_sound(h) || h->number != number) {
+    if (failed(e) || got < sizeof(block) || !segment_header_find(block, got, number, h)) {
         sys->file.close(g->file);
         return false;
-    }
-    for (size_t i = sizeof(*h); i < sizeof(block); i++) {
-        if (block[i]) {
-            say(v, "%s: byte %zu after the header is not zero", path, i);
-            v->findings++;
-            break;
-        }
     }
     g->number = number;
     g->generation = h->generation;
@@ -224,6 +216,26 @@ static bool has_marks(const struct viewer *v, const struct segment *g, uint64_t 
     return is_frame_but_for_marks(v, g, position, h);
 }
 
+/* A start needs one sound copy of the header only; the first directories have no second one. */
+static void view_header(struct viewer *v, const struct segment *g, struct segment_header h)
+{
+    static const char zeros[sizeof(h)];
+    char block[SEGMENT_HEADER_BYTES], sound[SEGMENT_HEADER_BYTES];
+    size_t got = 0;
+    segment_header_seal(&h, sound);
+    if (failed(sys->file.read(g->file, 0, block, sizeof(block), &got)) || got < sizeof(block))
+        return; /* it could be read a moment ago */
+    if (memcmp(block + SEGMENT_HEADER_AGAIN, zeros, sizeof(zeros)) == 0)
+        memcpy(sound + SEGMENT_HEADER_AGAIN, zeros, sizeof(zeros));
+    for (size_t i = 0; i < sizeof(sound); i++) {
+        if (block[i] == sound[i])
+            continue;
+        say(v, "segment %llu: the header is damaged at byte %zu", (unsigned long long)g->number, i);
+        v->findings++;
+        return;
+    }
+}
+
 static void view_segment(struct viewer *v, size_t index, struct walk_end *end)
 {
     uint64_t number = v->listing->segments[index];
@@ -235,6 +247,7 @@ static void view_segment(struct viewer *v, size_t index, struct walk_end *end)
         end->before = NO_POSITION;
         return;
     }
+    view_header(v, &g, h);
     struct seal seal = find_seal(v, index);
     if (seal.is_void) {
         sys->file.close(g.file);

@@ -759,7 +759,7 @@ def sample(small, name, step):
     """Every byte of headers, every `step`th of payloads."""
     data, at = small.files[name], 0
     used = small.used(name)
-    headers = set(range(0, 96)) if name.startswith("journal-") else set()
+    headers = {*range(0, 96), *range(2048, 2144)} if name.startswith("journal-") else set()
     start = 0
     while (start := data.find(b"FRLM", start)) >= 0:
         headers.update(range(start, start + 64))

@@ -295,9 +295,13 @@ static void write_bytes(struct file *f, size_t at, const void *bytes, size_t cou
     use(f, at + count);
 }
 
+/* Bit 3 of `bit`: in the second copy of a header. */
 static void flip(struct edited *d, size_t index, size_t at, uint8_t bit)
 {
     struct file *f = &d->m.files[index];
+    uint64_t number;
+    if (is_segment(f, &number) && at < HEADER_BYTES_USED && bit & 8)
+        at += SEGMENT_HEADER_AGAIN;
     d->has_others |= d->flips == FLIPS_MAX || at >= f->size;
     if (d->has_others)
         return;
