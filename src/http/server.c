@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "http/core.h"
+#include "sys/thread.h"
 
 enum { STRANGER_SHARE = HTTP_BODY_BUDGET_BYTES / HTTP_STRANGER_BUDGET_BYTES };
 enum { DESCRIPTORS_FOR_OTHERS = 500 }; /* files of the store, outbound connections */
@@ -124,6 +125,9 @@ static void on_resume(struct reactor_post *post)
 static void *run_thread(void *argument)
 {
     struct http_thread *t = argument;
+    char name[24];
+    snprintf(name, sizeof name, "http-%d", t->index);
+    sys_thread_begin(name, true);
     reactor_run(t->reactor);
     return NULL;
 }
@@ -147,11 +151,8 @@ void http_server_start(struct http_server *h)
     pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the thread that waits for them */
     for (int index = 0; index < h->thread_count; index++) {
         struct http_thread *t = &h->threads[index];
-        char name[24];
         int result = pthread_create(&t->thread, NULL, run_thread, t);
         ASSERT(result == 0);
-        snprintf(name, sizeof name, "http-%d", index);
-        pthread_setname_np(t->thread, name);
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }

@@ -2,6 +2,7 @@
 #include "store/internal.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "sys/thread.h"
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
@@ -173,6 +174,7 @@ static struct error lock_directory(struct store *s, struct arena *arena, struct 
 static void *committer_main(void *argument)
 {
     struct store *s = argument;
+    sys_thread_begin("commit", true);
     pthread_mutex_lock(&s->kick_lock);
     for (;;) {
         while (!s->is_kicked && !atomic_load(&s->stop))
@@ -222,6 +224,7 @@ static void init_monotonic(pthread_cond_t *cond)
 static void *background_main(void *argument)
 {
     struct store *s = argument;
+    sys_thread_begin("background", false);
     while (!atomic_load(&s->stop)) {
         if (store_step(s))
             continue;

@@ -1,5 +1,6 @@
 /* read.c: records by their LSNs: from the ring while they are there, else from their segment files. */
 #include "store/internal.h"
+#include "sys/thread.h"
 #include <stdlib.h>
 
 enum {
@@ -191,6 +192,7 @@ void store_warm(struct store *s, const lsn_t *lsns, size_t count, void (*done)(v
 void *reader_main(void *argument)
 {
     struct store *s = argument;
+    sys_thread_begin("reader", true);
     pthread_mutex_lock(&s->kick_lock);
     for (;;) {
         while (!s->warm_first && !atomic_load(&s->stop))
