@@ -444,15 +444,16 @@ def peer_sends(name):
                                                         peer.sends(rig.cell_s)))
 
 
-def elasticmq_backlog(batch):
+def elasticmq_backlog(batch, groups=0):
     def measure(rig):
-        peer = peers.get(rig, "elasticmq")
+        peer, theirs = peers.get(rig, "elasticmq"), "backlog.fifo" if groups else "backlog"
         target, backlog = rig.server("default"), 100000
-        queue = rig.new_queue(target)
-        rig.load(target, "fill", queue=queue, size=200, count=backlog, limit=300)
-        peer.backlog(backlog)
-        return against(rig, "elasticmq", lambda p: (rig.checked(target, "depth", queue=queue, size=200, batch=batch)["messages_per_s"],
-                                                    p.lives(rig.cell_s, batch)))
+        queue = rig.new_queue(target, fifo=bool(groups))
+        rig.load(target, "fill", queue=queue, groups=groups, size=200, count=backlog, limit=300)
+        peer.backlog(theirs, backlog, groups)
+        return against(rig, "elasticmq", lambda p: (
+            rig.checked(target, "depth", queue=queue, groups=groups, size=200, batch=batch)["messages_per_s"],
+            p.lives(theirs, rig.cell_s, batch, groups)))
     return measure
 
 
@@ -499,6 +500,8 @@ FIGURES = [
     row("elasticmq-send", "SendMessage / ElasticMQ", "x", "more", 5, 20, function=peer_sends("elasticmq")),
     row("elasticmq-backlog", "life one by one at a backlog of 100,000 / ElasticMQ", "x", "more", 20, 100, function=elasticmq_backlog(1)),
     row("elasticmq-backlog-tens", "life in tens at a backlog of 100,000 / ElasticMQ", "x", "more", 20, 100, function=elasticmq_backlog(10)),
+    row("elasticmq-fifo", "FIFO: life one by one at a backlog of 100,000 / ElasticMQ", "x", "more", 20, 100, function=elasticmq_backlog(1, 1000)),
+    row("elasticmq-fifo-tens", "FIFO: life in tens at a backlog of 100,000 / ElasticMQ", "x", "more", 20, 100, function=elasticmq_backlog(10, 1000)),
     row("moto-send", "SendMessage / moto server", "x", "more", function=peer_sends("moto")),
     row("redis-send", "SendMessage / Redis Streams always", "x", "more", 0.9, 1.2, function=peer_sends("redis")),
     row("rabbitmq-send", "SendMessage / RabbitMQ quorum, confirms", "x", "more", 2.5, 4, function=peer_sends("rabbitmq")),

@@ -106,7 +106,7 @@ class HttpPeer(Peer):
 class ElasticMq(HttpPeer):
     name, title, durability = "elasticmq", "ElasticMQ", "in memory, nothing survives the process"
     warm_s = 6  # the first seconds of a JVM are not its speed
-    has_backlog = False
+    backlogs = ()
     artifact, version = "elasticmq-server_2.13", "1.7.1"
 
     def install(self):
@@ -137,18 +137,19 @@ aws {{ region = us-east-1, accountId = {rigs.ACCOUNT} }}
                               cwd=self.data)
         rigs.wait_for(process, lambda: rigs.is_open(self.port), pause_s=0.1)
 
-    def backlog(self, count):
-        if self.has_backlog:
+    def backlog(self, queue, count, groups):
+        if queue in self.backlogs:
             return
-        rigs.create_queue(self.port, "backlog")
-        self.rig.load(self, "fill", queue="backlog", size=BODY_SIZE, count=count, connections=16, limit=180)
-        self.has_backlog = True
+        rigs.create_queue(self.port, queue)
+        self.rig.load(self, "fill", queue=queue, groups=groups, size=BODY_SIZE, count=count, connections=16, limit=240)
+        self.backlogs = (*self.backlogs, queue)
 
-    def lives(self, seconds, batch):
+    def lives(self, queue, seconds, batch, groups):
         """Messages sent, received and deleted per second beside the backlog. A cell in which not one went through is
         lengthened rather than reported as nothing."""
         for factor in (1, 4, 16):
-            report = self.rig.load(self, "depth", queue="backlog", size=BODY_SIZE, batch=batch, duration=seconds * factor, check=False)
+            report = self.rig.load(self, "depth", queue=queue, groups=groups, size=BODY_SIZE, batch=batch, duration=seconds * factor,
+                                   check=False)
             if report["errors"]:
                 raise NotMeasured(f"elasticmq: {report['errors']} errors: {report.get('first_error')}")
             if report["messages"]:
