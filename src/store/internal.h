@@ -168,6 +168,7 @@ struct store {
     uint64_t snapshot_number, snapshot_from; /* committed: replay starts there */
     uint64_t snapshot_end_seen;              /* journal end when the last one began */
     _Atomic uint64_t unsnapped_bytes;        /* replay_cost of what was appended since then, or replayed */
+    _Atomic uint64_t wasted_bytes;           /* of the last snapshot: store_snapshot_waste */
     _Atomic bool refuses_sends, refuses_all;
     _Atomic int backups; /* under way: no segment is freed */
     _Atomic bool stops_backups;
@@ -268,7 +269,7 @@ struct error snapshot_check_file(
     const char *path, void (*emit)(void *, struct slice), void *context, uint64_t *ret_replay_from);
 /* A power loss may bring back what was removed when its successor came. */
 void snapshot_remove_older(struct store *s);
-bool snapshot_is_due(const struct store *s);
+bool snapshot_is_due(struct store *s);
 struct error snapshot_take(struct store *s);
 bool snapshot_parse_name(const char *name, uint64_t *ret_number);
 bool segment_parse_name(const char *name, uint64_t *ret_number);

@@ -277,7 +277,7 @@ static struct store *store_new(const struct store_options *options, const struct
     if (s->options.segment_bytes < SEGMENT_BYTES_MIN)
         s->options.segment_bytes = SEGMENT_BYTES_MIN;
     if (!s->options.snapshot_bytes)
-        s->options.snapshot_bytes = 256 * MIB;
+        s->options.snapshot_bytes = 128 * MIB;
     snprintf(s->dir, sizeof(s->dir), "%s", options->dir);
     s->span = s->options.segment_bytes / SEGMENT_HEADER_BYTES * SEGMENT_HEADER_BYTES;
     s->epoch = 1;

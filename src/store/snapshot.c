@@ -185,11 +185,18 @@ static struct error write_all(struct store *s, struct output *o, uint64_t replay
     return MUTANT(snapshot_not_synced) ? OK : sys->file.sync(o->file);
 }
 
-/* Never more often than its own size is appended twice: much state must not be written again and again. */
-bool snapshot_is_due(const struct store *s)
+void store_snapshot_waste(struct store *s, uint64_t bytes)
 {
-    uint64_t unsnapped = atomic_load(&((struct store *)(uintptr_t)s)->unsnapped_bytes);
-    return unsnapped >= s->options.snapshot_bytes && unsnapped >= 2 * s->metrics.snapshot_bytes;
+    atomic_fetch_add_explicit(&s->wasted_bytes, bytes, memory_order_relaxed);
+}
+
+/* When it would spare a start enough, but never more often than its own size is spared twice: much state must not be written
+ * again and again. */
+bool snapshot_is_due(struct store *s)
+{
+    uint64_t wasted = atomic_load(&s->wasted_bytes), size = s->metrics.snapshot_bytes;
+    uint64_t spared = atomic_load(&s->unsnapped_bytes) + wasted, left = size > wasted ? size - wasted : 0;
+    return spared >= s->options.snapshot_bytes && spared >= 2 * left;
 }
 
 struct error snapshot_take(struct store *s)
@@ -200,7 +207,7 @@ struct error snapshot_take(struct store *s)
     snapshot_path(s, s->snapshot_number, old);
     uint64_t replay_from = atomic_load(&s->end);
     s->snapshot_end_seen = replay_from;
-    uint64_t unsnapped = atomic_exchange(&s->unsnapped_bytes, 0);
+    uint64_t unsnapped = atomic_exchange(&s->unsnapped_bytes, 0), wasted = atomic_exchange(&s->wasted_bytes, 0);
     struct output o = { .is_synced = s->options.durability != DURABILITY_MEMORY && !MUTANT(snapshot_not_synced) };
     buf_init(&o.buffer);
     sys->file.remove(temporary);
@@ -217,6 +224,7 @@ struct error snapshot_take(struct store *s)
     if (failed(e)) {
         log_event(LOG_WARN, "snapshot_failed", "error=\"%s\" errno=%d", error_text(e), e.system);
         atomic_fetch_add(&s->unsnapped_bytes, unsnapped); /* still to be replayed: the next try is due */
+        atomic_fetch_add(&s->wasted_bytes, wasted);
         sys->file.remove(temporary);
         return e;
     }

@@ -64,8 +64,8 @@ struct store_options {
     enum store_durability durability;
     /* 0: 64 MiB; at least 4; a directory keeps what it was born with; the first of a start has 1 MiB, the second 16 */
     uint64_t segment_bytes;
-    /* 0: 256 MiB of journal between snapshots, each record counted as 256 bytes more than it has (a start that reads them is
-     * busy with records as much as with bytes); at least twice the last snapshot's size. */
+    /* 0: 128 MiB of journal between snapshots, each record counted as 256 bytes more than it has (a start that reads them is
+     * busy with records as much as with bytes); at least twice the last snapshot's size, or what is left of it. */
     uint64_t snapshot_bytes;
     /* The store cannot go on (a write or sync of the journal failed, its directory is gone). Must not return; the default
      * prints and exits 74. */
@@ -174,6 +174,9 @@ void store_live_drop(struct store *s, lsn_t lsn, uint32_t count);
 /* Does one piece (a look at the disk; the segment ahead, a dead segment freed, a snapshot, or a segment cleaned); false if there
  * was nothing to do or it failed. */
 bool store_step(struct store *s);
+/* State let go of so many bytes of what the last snapshot holds, without a record for each (a queue deleted or purged): a start
+ * would load them for nothing, so the next snapshot is due sooner. Any thread; atomic; while replaying, too. */
+void store_snapshot_waste(struct store *s, uint64_t bytes);
 struct error store_snapshot_now(struct store *s); /* any thread; waits for the step under way */
 
 struct store_metrics {

@@ -465,6 +465,9 @@ void queue_reconsider(struct queue *q)
 
 void queue_drop_all(struct queue *q)
 {
+    enum { MESSAGE_BYTES = 8 }; /* in a snapshot, more or less */
+    store_snapshot_waste(
+        q->state->owner->store, q->messages * MESSAGE_BYTES + dedup_count(&q->dedup) * sizeof(struct dedup_entry));
     grave_take(q);
     q->state->messages -= q->messages;
     q->messages = q->delayed = 0;
