@@ -1,13 +1,22 @@
-/* map.c: open addressing with linear probing (map.h).
+/* map.c: extendible hashing (Fagin and others, 1979) over parts with linear probing (map.h).
  *
- * Invariant: between the home slot of an entry (hash & mask) and the slot it lies in, no slot is empty. map_remove
- * keeps it by moving later entries back, so that there are no tombstones.
+ * High bits of a hash are a place in the directory, which leads to a part; low ones are the home slot there. What lies in a
+ * part of depth d agrees in d of the high bits, and every 2^d-th place leads to it.
+ *
+ * Invariant: in a part, between the home slot of an entry and the slot it lies in, no slot is empty. map_remove keeps it by
+ * moving later entries back, so that there are no tombstones.
  */
 #include "base/map.h"
 #include "base/check.h"
 #include <stdlib.h>
 
-enum { MAP_FIRST_SLOTS = 16 };
+enum {
+    PART_SLOTS_MIN = 16,
+    PART_SLOTS_MAX = 4096,
+    MERGED_SHARE = 4,  /* two parts become one that is filled to a fourth, at most */
+    RESIZED_SHARE = 8, /* with less than an eighth the only part is made smaller */
+    UNEVEN = 8, /* a part has so many times its share: chance makes no such hashes, and splitting would go on and on */
+};
 
 /* Until map_set_seed: any constant, the same in every process. */
 static uint64_t seed_0 = 0x6d696c6c72616365ull, seed_1 = 0x9e3779b97f4a7c15ull;
@@ -61,7 +70,158 @@ uint64_t map_hash(struct slice key)
     return v0 ^ v1 ^ v2 ^ v3;
 }
 
-/* ---- the table ------------------------------------------------------------------------------------------------------
+/* ---- parts -----------------------------------------------------------------------------------------------------------
+ */
+
+static struct map_part *part_new(size_t slots, size_t depth)
+{
+    size_t bytes = sizeof(struct map_part) + slots * sizeof(struct map_slot);
+    struct map_part *part = calloc(1, bytes);
+    if (!part)
+        check_out_of_memory(bytes);
+    part->depth = depth;
+    return part;
+}
+
+static void part_put(struct map_part *part, size_t mask, struct map_slot slot)
+{
+    size_t i = (size_t)slot.hash & mask;
+    while (part->slots[i].entry)
+        i = (i + 1) & mask;
+    part->slots[i] = slot;
+    part->count++;
+}
+
+/* Closes the hole at `hole`: moves back each later entry of the run whose home is not after the hole. */
+static void part_close(struct map_part *part, size_t mask, size_t hole)
+{
+    struct map_slot *slots = part->slots;
+    for (size_t i = (hole + 1) & mask; slots[i].entry; i = (i + 1) & mask) {
+        size_t home = (size_t)slots[i].hash & mask;
+        if (((i - home) & mask) >= ((i - hole) & mask)) {
+            slots[hole] = slots[i];
+            hole = i;
+        }
+    }
+    slots[hole] = (struct map_slot){ 0, NULL };
+    part->count--;
+}
+
+/* Moves all entries of a part, which ends, to another. */
+static void part_empty(struct map_part *from, size_t from_mask, struct map_part *to, size_t to_mask)
+{
+    for (size_t i = 0; i <= from_mask; i++)
+        if (from->slots[i].entry)
+            part_put(to, to_mask, from->slots[i]);
+    free(from);
+}
+
+/* ---- the directory --------------------------------------------------------------------------------------------------
+ */
+
+static void directory_resize(struct map *m, size_t count)
+{
+    m->parts = realloc(m->parts, count * sizeof(struct map_part *));
+    if (!m->parts)
+        check_out_of_memory(count * sizeof(struct map_part *));
+    m->part_mask = (uint32_t)(count - 1);
+}
+
+static bool is_first(const struct map *m, size_t place) /* of those that lead to its part */
+{
+    return place >> m->parts[place]->depth == 0;
+}
+
+/* From every place that is for this part; `place` is one of them. */
+static void lead_to(struct map *m, size_t place, struct map_part *part)
+{
+    size_t step = (size_t)1 << part->depth;
+    for (size_t i = place & (step - 1); i <= m->part_mask; i += step)
+        m->parts[i] = part;
+}
+
+/* ---- growing and shrinking ------------------------------------------------------------------------------------------
+ */
+
+/* All parts have one size. Of hashes that chance could make there is only one part when it changes. */
+static void resize(struct map *m, size_t slots)
+{
+    for (size_t i = 0; i <= m->part_mask; i++) {
+        if (!is_first(m, i))
+            continue;
+        struct map_part *old = m->parts[i], *part = part_new(slots, old->depth);
+        lead_to(m, i, part);
+        part_empty(old, m->slot_mask, part, slots - 1);
+    }
+    m->slot_mask = (uint32_t)(slots - 1);
+}
+
+/* About half of the entries go to a new part. Each of the others is put again, from the start of its run on: so it moves
+ * back, if at all. */
+static void split(struct map *m, struct map_part *part, size_t place)
+{
+    size_t bit = (size_t)1 << part->depth, mask = m->slot_mask, empty = 0;
+    if (bit > m->part_mask) {
+        directory_resize(m, 2 * bit);
+        memcpy(m->parts + bit, m->parts, bit * sizeof(struct map_part *));
+    }
+    part->depth++;
+    lead_to(m, place | bit, part_new(mask + 1, part->depth));
+    while (part->slots[empty].entry)
+        empty++;
+    for (size_t i = (empty + 1) & mask; i != empty; i = (i + 1) & mask) {
+        struct map_slot slot = part->slots[i];
+        if (!slot.entry)
+            continue;
+        part->slots[i] = (struct map_slot){ 0, NULL };
+        part->count--;
+        part_put(map_part(m, slot.hash), mask, slot);
+    }
+}
+
+/* The two that were one before a split are one again, if both are nearly empty. */
+static void merge(struct map *m, struct map_part *part, size_t place)
+{
+    struct map_part *other = m->parts[place ^ (size_t)1 << (part->depth - 1)];
+    if (other->depth != part->depth || part->count + other->count > m->slot_mask / MERGED_SHARE)
+        return;
+    part->depth--;
+    lead_to(m, place, part);
+    part_empty(other, m->slot_mask, part, m->slot_mask);
+    if (part->depth == 0)
+        directory_resize(m, 1);
+}
+
+/* The part for one more with this hash. */
+static struct map_part *part_with_room(struct map *m, uint64_t hash)
+{
+    if (!m->parts) {
+        directory_resize(m, 1);
+        m->parts[0] = part_new(PART_SLOTS_MIN, 0);
+        m->slot_mask = PART_SLOTS_MIN - 1;
+    }
+    for (;;) {
+        struct map_part *part = map_part(m, hash);
+        size_t slots = (size_t)m->slot_mask + 1;
+        if (LIKELY(part->count < slots / 4 * 3))
+            return part;
+        if (slots < PART_SLOTS_MAX || part->count / UNEVEN > m->count >> part->depth)
+            resize(m, 2 * slots);
+        else
+            split(m, part, map_place(m, hash));
+    }
+}
+
+static void shrink(struct map *m, struct map_part *part, uint64_t hash)
+{
+    size_t slots = (size_t)m->slot_mask + 1;
+    if (part->depth)
+        merge(m, part, map_place(m, hash));
+    else if (slots > 4 * PART_SLOTS_MIN && part->count < slots / RESIZED_SHARE)
+        resize(m, slots / 2);
+}
+
+/* ---- use ------------------------------------------------------------------------------------------------------------
  */
 
 void map_init(struct map *m)
@@ -71,7 +231,10 @@ void map_init(struct map *m)
 
 void map_deinit(struct map *m)
 {
-    free(m->slots);
+    for (size_t i = m->parts ? (size_t)m->part_mask + 1 : 0; i-- > 0;) /* a part's first place is looked at last */
+        if (is_first(m, i))
+            free(m->parts[i]);
+    free(m->parts);
     map_init(m);
 }
 
@@ -79,10 +242,11 @@ void *map_find(const struct map *m, uint64_t hash, map_equal *equal, const void 
 {
     if (m->count == 0)
         return NULL;
-    size_t mask = m->capacity - 1;
-    for (size_t i = (size_t)hash & mask; m->slots[i].entry; i = (i + 1) & mask)
-        if (m->slots[i].hash == hash && equal(m->slots[i].entry, key))
-            return m->slots[i].entry;
+    const struct map_slot *slots = map_part(m, hash)->slots;
+    size_t mask = m->slot_mask;
+    for (size_t i = (size_t)hash & mask; slots[i].entry; i = (i + 1) & mask)
+        if (slots[i].hash == hash && equal(slots[i].entry, key))
+            return slots[i].entry;
     return NULL;
 }
 
@@ -90,66 +254,32 @@ void *map_guess(const struct map *m, uint64_t hash)
 {
     if (m->count == 0)
         return NULL;
-    size_t mask = m->capacity - 1, i = (size_t)hash & mask;
-    while (m->slots[i].entry && m->slots[i].hash != hash)
+    const struct map_slot *slots = map_part(m, hash)->slots;
+    size_t mask = m->slot_mask, i = (size_t)hash & mask;
+    while (slots[i].entry && slots[i].hash != hash)
         i = (i + 1) & mask;
-    return m->slots[i].entry;
-}
-
-static void put(struct map_slot *slots, size_t mask, struct map_slot slot)
-{
-    size_t i = (size_t)slot.hash & mask;
-    while (slots[i].entry)
-        i = (i + 1) & mask;
-    slots[i] = slot;
-}
-
-static void grow(struct map *m)
-{
-    size_t capacity = m->capacity ? 2 * m->capacity : MAP_FIRST_SLOTS;
-    struct map_slot *slots = calloc(capacity, sizeof(*slots));
-    if (!slots)
-        check_out_of_memory(capacity * sizeof(*slots));
-    for (size_t i = 0; i < m->capacity; i++)
-        if (m->slots[i].entry)
-            put(slots, capacity - 1, m->slots[i]);
-    free(m->slots);
-    m->slots = slots;
-    m->capacity = capacity;
+    return slots[i].entry;
 }
 
 void map_insert(struct map *m, uint64_t hash, void *entry)
 {
     ASSERT(entry);
-    if (m->count >= m->capacity / 4 * 3)
-        grow(m);
-    put(m->slots, m->capacity - 1, (struct map_slot){ hash, entry });
+    struct map_part *part = part_with_room(m, hash);
+    part_put(part, m->slot_mask, (struct map_slot){ hash, entry });
     m->count++;
-}
-
-/* Closes the hole at `hole`: moves back each later entry of the run whose home is not after the hole. */
-static void close_hole(struct map *m, size_t hole)
-{
-    size_t mask = m->capacity - 1;
-    for (size_t i = (hole + 1) & mask; m->slots[i].entry; i = (i + 1) & mask) {
-        size_t home = (size_t)m->slots[i].hash & mask;
-        if (((i - home) & mask) >= ((i - hole) & mask)) {
-            m->slots[hole] = m->slots[i];
-            hole = i;
-        }
-    }
-    m->slots[hole] = (struct map_slot){ 0, NULL };
 }
 
 bool map_remove(struct map *m, uint64_t hash, const void *entry)
 {
     if (m->count == 0)
         return false;
-    size_t mask = m->capacity - 1;
-    for (size_t i = (size_t)hash & mask; m->slots[i].entry; i = (i + 1) & mask) {
-        if (m->slots[i].entry == entry) {
-            close_hole(m, i);
+    struct map_part *part = map_part(m, hash);
+    size_t mask = m->slot_mask;
+    for (size_t i = (size_t)hash & mask; part->slots[i].entry; i = (i + 1) & mask) {
+        if (part->slots[i].entry == entry) {
+            part_close(part, mask, i);
             m->count--;
+            shrink(m, part, hash);
             return true;
         }
     }
@@ -158,10 +288,17 @@ bool map_remove(struct map *m, uint64_t hash, const void *entry)
 
 bool map_next(const struct map *m, size_t *position, void **ret_entry)
 {
-    while (*position < m->capacity) {
-        void *entry = m->slots[(*position)++].entry;
-        if (entry) {
-            *ret_entry = entry;
+    if (m->count == 0)
+        return false;
+    size_t mask = m->slot_mask, end = ((size_t)m->part_mask + 1) * (mask + 1);
+    for (; *position < end; *position = (*position | mask) + 1) {
+        size_t place = *position / (mask + 1);
+        const struct map_slot *slots = m->parts[place]->slots;
+        for (size_t i = is_first(m, place) ? *position & mask : mask + 1; i <= mask; i++) {
+            if (!slots[i].entry)
+                continue;
+            *position = (*position & ~mask) + i + 1;
+            *ret_entry = slots[i].entry;
             return true;
         }
     }

@@ -14,8 +14,8 @@ enum {
     MALLOC = 8 + 15, /* its own bytes, and rounded up */
     GROWTH = 2,      /* arrays double */
     POINTER = sizeof(void *),
-    MAP_SLOT = sizeof(struct map_slot) * GROWTH * 4 / 3, /* at most 3/4 full */
-    MAP_FIRST = 16 * sizeof(struct map_slot) + MALLOC,
+    MAP_SLOT = sizeof(struct map_slot) * GROWTH * 4 / 3,                                       /* at most 3/4 full */
+    MAP_FIRST = sizeof(struct map_part) + 16 * sizeof(struct map_slot) + POINTER + 2 * MALLOC, /* a directory of one */
     SLOT = sizeof(struct flight_slot) * GROWTH,
     DEADLINES_SLACK = 64, /* flight.c: so many may be stale, and as many again as are not */
 
