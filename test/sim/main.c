@@ -201,7 +201,6 @@ int main(int count, char **words)
     if (!parse(count, words, &o))
         return usage();
     log_set_level(LOG_ERROR + 1);
-    memory_begin();
     static struct sys sim_sys;
     sim_sys = sys_faulty;
     sim_sys.net = &sys_net_faulty;

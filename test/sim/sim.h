@@ -236,8 +236,7 @@ void content_md5(uint32_t content, uint32_t size, char ret_hex[32], struct arena
 bool content_is(const struct model_message *m, const struct sqs_message *got, struct arena *arena);
 
 /* memory.c */
-void memory_begin(void);  /* before the first */
-size_t memory_held(void); /* bytes of this program's malloc */
+size_t memory_held(void); /* bytes this program asked malloc for */
 
 struct sqs_state;
 /* weigh.c: what a server may hold beyond what its state needs */
