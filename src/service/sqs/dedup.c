@@ -3,6 +3,7 @@
 #include "service/sqs/limits.h"
 #include "service/sqs/memory.h"
 #include "store/store.h"
+#include "sys/pages.h"
 #include <stdatomic.h>
 
 enum {
@@ -14,18 +15,57 @@ enum {
     NUMBER_BITS = 26,
     NUMBER_MASK = (1 << 25) - 1, /* numbers wrap here: + 1 they need 26 bits; there are never half as many entries */
     RESTORE_AHEAD = 16,          /* slots asked for from memory before they are filled */
-    CAPTURE_COPY_CHUNKS = 1,     /* so few are copied into a snapshot, not referred to */
+    SLAB_CHUNKS = 168,
+    SLAB_BYTES = sizeof(struct dedup_slab) + SLAB_CHUNKS * sizeof(struct dedup_chunk),
+    SLAB_FROM = 4 * SLAB_CHUNKS, /* with fewer chunks each is malloc's */
+    PART_BYTES = sizeof(struct dedup_part) + PART_SLOTS_MAX * sizeof(uint32_t),
+    SLAB_PARTS = 16, /* likewise */
+    SLAB_PARTS_FROM = 4 * SLAB_PARTS,
+    CAPTURE_COPY_CHUNKS = 1, /* so few are copied into a snapshot, not referred to */
 };
 
 static_assert(sizeof(struct dedup_entry) == 24, "entries are part of the memory figures");
 static_assert(SQS_DEDUP_ENTRIES_MAX <= (NUMBER_MASK + 1) / 2, "numbers of entries are distinct");
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "entries go into snapshots as they are");
 
+static void slab_unref(struct dedup_slab *s)
+{
+    if (s && atomic_fetch_sub_explicit(&s->references, 1, memory_order_acq_rel) == 1)
+        sys_pages_free(s, SLAB_BYTES);
+}
+
 static void chunk_unref(void *handle)
 {
     struct dedup_chunk *c = handle;
-    if (atomic_fetch_sub_explicit(&c->references, 1, memory_order_acq_rel) == 1)
+    if (atomic_fetch_sub_explicit(&c->references, 1, memory_order_acq_rel) != 1)
+        return;
+    if (c->place)
+        slab_unref(CONTAINER_OF(c - (c->place - 1), struct dedup_slab, chunks));
+    else
         memory_free(c);
+}
+
+/* They leave in the order they came: slab by slab. */
+static struct dedup_chunk *chunk_from_slab(struct dedup *d)
+{
+    if (!d->slab || d->slab->used == SLAB_CHUNKS) {
+        slab_unref(d->slab);
+        d->slab = sys_pages_new(SLAB_BYTES);
+        atomic_init(&d->slab->references, 1);
+    }
+    struct dedup_chunk *c = &d->slab->chunks[d->slab->used++];
+    atomic_fetch_add_explicit(&d->slab->references, 1, memory_order_relaxed);
+    c->place = d->slab->used;
+    return c;
+}
+
+static struct dedup_chunk *chunk_new(struct dedup *d)
+{
+    if (d->chunk_count >= SLAB_FROM)
+        return chunk_from_slab(d);
+    struct dedup_chunk *c = memory_new(sizeof(*c));
+    c->place = 0;
+    return c;
 }
 
 /* ---- the ring: entries have rising numbers ---------------------------------------------------------------------------- */
@@ -57,23 +97,11 @@ static void chunk_add(struct dedup *d, uint64_t seq, uint64_t time_ms)
             d->chunks = memory_resize(d->chunks, d->chunk_capacity * sizeof(*d->chunks));
         }
     }
-    struct dedup_chunk *c = memory_new(sizeof(*c));
+    struct dedup_chunk *c = chunk_new(d);
     atomic_init(&c->references, 1);
-    c->reserved = 0;
     c->base_seq = seq;
     c->base_time_ms = time_ms;
     d->chunks[d->chunk_first + d->chunk_count++] = c;
-}
-
-void dedup_clear(struct dedup *d)
-{
-    for (uint32_t i = 0; i < d->chunk_count; i++)
-        chunk_unref(d->chunks[d->chunk_first + i]);
-    for (uint32_t i = 0; i < d->part_count; i++)
-        memory_free(d->parts[i]);
-    memory_free(d->chunks);
-    memory_free(d->parts);
-    memset(d, 0, sizeof(*d));
 }
 
 /* ---- the table ---------------------------------------------------------------------------------------------------- */
@@ -133,9 +161,29 @@ static inline __attribute__((always_inline)) void fetch(const struct dedup *d, c
     __builtin_prefetch(&part_of(d, hash)->slots[home_of(d, hash)]);
 }
 
-static struct dedup_part *part_new(const struct dedup *d)
+/* The last one is the first to go. */
+static bool is_in_slab(uint32_t number)
 {
-    return memory_zero(sizeof(struct dedup_part) + d->part_slots * sizeof(uint32_t));
+    return number >= SLAB_PARTS_FROM;
+}
+
+static struct dedup_part *part_new(const struct dedup *d, uint32_t number)
+{
+    if (!is_in_slab(number))
+        return memory_zero(sizeof(struct dedup_part) + d->part_slots * sizeof(uint32_t));
+    if (number % SLAB_PARTS == 0)
+        return sys_pages_new((size_t)SLAB_PARTS * PART_BYTES);
+    struct dedup_part *part = (struct dedup_part *)((char *)d->parts[number - 1] + PART_BYTES);
+    memset(part, 0, PART_BYTES);
+    return part;
+}
+
+static void part_free(struct dedup *d, uint32_t number)
+{
+    if (!is_in_slab(number))
+        memory_free(d->parts[number]);
+    else if (number % SLAB_PARTS == 0)
+        sys_pages_free(d->parts[number], (size_t)SLAB_PARTS * PART_BYTES);
 }
 
 static void part_put(struct dedup_part *part, uint32_t *place, const uint64_t hash[2], uint32_t number)
@@ -145,40 +193,42 @@ static void part_put(struct dedup_part *part, uint32_t *place, const uint64_t ha
     part->used++;
 }
 
-/* Deals the entries of a part, which ends, to those that they belong to now. */
-static void part_deal(struct dedup *d, struct dedup_part *from, uint32_t slots)
+/* Puts the entries of a part that was emptied, or ends, where they belong now. */
+static void part_deal(struct dedup *d, const uint32_t *slots, uint32_t count)
 {
-    for (uint32_t i = 0; i < slots; i++) {
-        if (!from->slots[i])
+    for (uint32_t i = 0; i < count; i++) {
+        if (!slots[i])
             continue;
-        uint32_t number = number_of(from->slots[i]);
+        uint32_t number = number_of(slots[i]);
         const uint64_t *hash = entry_of(d, number)->hash;
         struct dedup_part *part = part_of(d, hash);
         part_put(part, table_place(d, part, hash), hash, number);
     }
-    memory_free(from);
 }
 
 static void part_add(struct dedup *d)
 {
     if (d->part_count == 0 || d->part_count == level_of(d->part_count))
         d->parts = memory_resize(d->parts, (d->part_count ? 2 * d->part_count : 1) * sizeof(*d->parts));
-    d->parts[d->part_count++] = part_new(d);
+    d->parts[d->part_count] = part_new(d, d->part_count);
+    d->part_count++;
 }
 
 static void part_split(struct dedup *d)
 {
-    uint32_t number = d->part_count - level_of(d->part_count);
+    uint32_t slots[PART_SLOTS_MAX];
+    struct dedup_part *part = d->parts[d->part_count - level_of(d->part_count)];
+    memcpy(slots, part->slots, sizeof(slots));
+    memset(part, 0, PART_BYTES);
     part_add(d);
-    struct dedup_part *old = d->parts[number];
-    d->parts[number] = part_new(d);
-    part_deal(d, old, d->part_slots);
+    part_deal(d, slots, PART_SLOTS_MAX);
 }
 
 static void part_give_up(struct dedup *d)
 {
-    struct dedup_part *last = d->parts[--d->part_count];
-    part_deal(d, last, d->part_slots);
+    d->part_count--;
+    part_deal(d, d->parts[d->part_count]->slots, PART_SLOTS_MAX);
+    part_free(d, d->part_count);
 }
 
 /* While it is one part, that one grows and shrinks. */
@@ -187,8 +237,9 @@ static void part_resize(struct dedup *d, uint32_t slots)
     struct dedup_part *old = d->parts[0];
     uint32_t old_slots = d->part_slots;
     d->part_slots = slots;
-    d->parts[0] = part_new(d);
-    part_deal(d, old, old_slots);
+    d->parts[0] = part_new(d, 0);
+    part_deal(d, old->slots, old_slots);
+    memory_free(old);
 }
 
 /* Room for one more with this hash. */
@@ -246,6 +297,18 @@ static void table_reserve(struct dedup *d, uint32_t count)
 }
 
 /* ---- use ---------------------------------------------------------------------------------------------------------- */
+
+void dedup_clear(struct dedup *d)
+{
+    for (uint32_t i = 0; i < d->chunk_count; i++)
+        chunk_unref(d->chunks[d->chunk_first + i]);
+    slab_unref(d->slab);
+    while (d->part_count)
+        part_free(d, --d->part_count);
+    memory_free(d->chunks);
+    memory_free(d->parts);
+    memset(d, 0, sizeof(*d));
+}
 
 void dedup_fetch(const struct dedup *d, const uint64_t hash[2])
 {

@@ -6,6 +6,8 @@
  * was accepted, and the time: 24 bytes and about 9 of table. Entries leave in the order they came. The table grows and
  * shrinks by parts of 4096 slots, so that no send waits for more than some thousand entries to move, however many there are.
  *
+ * Of many ids (some ten thousand) both lie in pages of their own, which go back to the kernel when the ids end.
+ *
  * Owner   the holder of the log's token; full chunks never change, so a snapshot may keep references.
  * Cost    O(1) each; adding and expiring now and then a part (about 0.2 ms).
  * Limits  SQS_DEDUP_ENTRIES_MAX is the caller's check (dedup_count).
@@ -26,7 +28,7 @@ struct dedup_entry {
 };
 struct dedup_chunk {
     _Atomic uint32_t references;
-    uint32_t reserved;
+    uint32_t place; /* in its slab, + 1; 0: in none */
     uint64_t base_seq, base_time_ms;
     struct dedup_entry entries[DEDUP_CHUNK_ENTRIES];
 };
@@ -34,8 +36,14 @@ struct dedup_part {
     uint32_t used;
     uint32_t slots[]; /* part_slots: number of an entry + 1, below 6 bits of its hash; 0: empty */
 };
+struct dedup_slab {
+    _Atomic uint32_t references; /* chunks that are in use, and the struct dedup that takes more */
+    uint32_t used;
+    struct dedup_chunk chunks[];
+};
 struct dedup {
     struct dedup_chunk **chunks;
+    struct dedup_slab *slab; /* chunks are taken from; NULL: none */
     struct dedup_part **parts;
     uint32_t chunk_first, chunk_count, chunk_capacity; /* chunks: a window, as in lane.h */
     uint32_t part_count, part_slots;
