@@ -188,14 +188,20 @@ def say(name, times, quiet, note):
     print("ok    %-20s %5d rounds, p50 %.1f ms, p99 %.1f ms%s%s" % (name, len(times), p50, p99, factors, note), flush=True)
 
 
+def new_queue(c, name):
+    c.call("CreateQueue", {"QueueName": name})
+    return name
+
+
 def weather(t, c, name, count, bytes_each, work, seconds, quiet, is_bounded):
     run, *arguments = work
+    queue = new_queue(c, "beside-" + name.replace(" ", "-"))  # its own: what a failure leaves there harms no other storm
     before, stop = t.memory(), multiprocessing.Event()
     process = multiprocessing.Process(target=run, args=(t, stop, count, *arguments), daemon=True)
     process.start()
     try:
         time.sleep(min(seconds, 1 + count / 5000))  # it has begun
-        times, memory = rounds(t, c, "well-behaved", seconds)
+        times, memory = rounds(t, c, queue, seconds)
     finally:
         stop.set()
         process.join(30)
@@ -222,10 +228,10 @@ def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     failures = 0
     with contextlib.closing(Client(t.host, t.port, timeout=60)) as c:
-        for queue in ("well-behaved", "polled"):
-            c.call("CreateQueue", {"QueueName": queue})
-        rounds(t, c, "well-behaved", 0.2)
-        quiet, _ = rounds(t, c, "well-behaved", max(2, options.seconds))
+        new_queue(c, "polled")
+        queue = new_queue(c, "quiet")
+        rounds(t, c, queue, 0.2)
+        quiet, _ = rounds(t, c, queue, max(2, options.seconds))
         say("quiet", quiet, None, "")
         for name, count, bytes_each, work in storms(t, hard):
             if options.only and options.only != name:
