@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 binary := build/release/millrace
 run_tests := JOBS=$(JOBS) tools/test.sh
 
-.PHONY: sim-nightly run build install deps deps-test test check unit clang asan tsan valgrind tidy sim mutants crash power-loss disk hostile container clients quick-clients fuzz \
+.PHONY: sim-nightly run build install deps deps-test test check unit clang asan tsan sanitized valgrind tidy sim mutants crash power-loss disk hostile container clients quick-clients fuzz \
 	arm64 bench bench-full clean help
 
 run: build            ## install what is missing, build, start on loopback
@@ -36,6 +36,8 @@ asan: deps-test       ## units and the whole program with the address and undefi
 	@$(run_tests) asan
 tsan: deps-test       ## what has threads, and the whole program, with the thread sanitizer
 	@$(run_tests) tsan
+sanitized: deps-test  ## both for longer: simulator, kills, power cuts, disks, clients: make sanitized [KILLS=n]
+	@$(run_tests) sanitized
 valgrind:             ## unit tests and the whole program under memcheck
 	@tools/deps.sh valgrind
 	@$(run_tests) valgrind
@@ -43,7 +45,7 @@ tidy: deps-test       ## clang-tidy over src/
 	@$(run_tests) tidy
 sim: deps-test        ## the simulator: make sim [SEED=n] [SEEDS=n] [STEPS=n]
 	@$(run_tests) build_and_sim
-sim-nightly: deps-test build ## ten thousand seeds of ten thousand steps: about half an hour
+sim-nightly: deps-test build ## ten thousand seeds of ten thousand steps: a quarter of an hour on two cores
 	@$(run_tests) sim_nightly
 mutants: deps-test    ## each guarantee is taken away once; the tests must notice; writes the table of doc/testing.md
 	@$(run_tests) mutants

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The checking is checked: every row of src/base/mutants.def takes one guarantee away, and each test it names must notice.
 
-mutants.py [--build build/mutants] [--seeds 1000] [--steps 2000] [--jobs n] [--doc doc/testing.md] [name...]
+mutants.py [--build build/mutants] [--seeds 3000] [--steps 2000] [--jobs n] [--doc doc/testing.md] [name...]
 
 Caught means, by the simulator: a seed fails with an invariant's number, and passes without the mutant. By a unit test: a
 check of it fails, or an assertion of the code, and without the mutant all pass. Anything else - a tool that breaks, a time
@@ -20,7 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 ROW = re.compile(r'^MUTANT_ROW\((\w+), "([^"]+)", "([^"]+)"\)', re.M)
 FAILED_SEED = re.compile(r"^seed (\d+) failed at step \d+: (SQS-INV-\d+): (.*)", re.M)
 SEED_SECONDS = 60    # of processor time: a history that takes more does not end, which the simulator says itself
-TOOL_SECONDS = 400  # only against a broken tool: never counts as caught
+TOOL_SECONDS = 900  # only against a broken tool: never counts as caught
 MARKS = ("<!-- mutants: written by make mutants -->", "<!-- /mutants -->")
 
 
@@ -86,7 +86,7 @@ def write_doc(path, results):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/mutants")
-    parser.add_argument("--seeds", type=int, default=1000)
+    parser.add_argument("--seeds", type=int, default=3000)
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--doc", type=pathlib.Path)

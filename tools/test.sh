@@ -76,14 +76,14 @@ run_tidy() { # checks besides those of .clang-tidy
     find src -name '*.c' -print0 | sort -z | xargs -0 -n 4 -P "$jobs" clang-tidy-14 --quiet --extra-arg=-Wno-ignored-optimization-argument --checks="$1" -p build/release 2>build/tidy.log
 }
 
-run_sim() { # preset seeds steps; a simulated crash leaves in mid-step: what it held then is no leak
+run_sim() { # preset seeds steps [--must-happen]; a simulated crash leaves in mid-step: what it held then is no leak
     export ASAN_OPTIONS=detect_leaks=0
-    local insist=--must-happen
+    local insist=${4:-}
     [ -z "${SEEDS:-}${STEPS:-}" ] || insist=
     if [ -n "${SEED:-}" ]; then
-        "build/$1/sim" --seed "$SEED" --steps "${STEPS:-10000}" --verbose
+        $launcher "build/$1/sim" --seed "$SEED" --steps "${STEPS:-10000}" --verbose
     else
-        "build/$1/sim" --seeds "${SEEDS:-$2}" --steps "${STEPS:-$3}" --jobs "$jobs" $insist
+        $launcher "build/$1/sim" --seeds "${SEEDS:-$2}" --steps "${STEPS:-$3}" --jobs "$jobs" $insist
     fi
 }
 
@@ -105,7 +105,7 @@ build_tsan() {
     mkdir -p build
     configure tsan
     mapfile -t targets < <(unit_programs tsan "${tsan_skips[@]}")
-    build_preset tsan millrace "${targets[@]}"
+    build_preset tsan millrace sim "${targets[@]}"
 }
 
 valgrind="valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,indirect,possible --fair-sched=yes"
@@ -123,8 +123,8 @@ tidy_quick() { section "clang-tidy" run_tidy '-clang-analyzer-*'; }
 build() { section "build (gcc, release)" build_preset release; }
 unit() { section "unit tests" run_ctest release; }
 clang() { section "build (clang)" build_preset clang; }
-sim() { section_if build/release/sim "simulator" run_sim release 5000 2000; }
-sim_nightly() { section "simulator (nightly)" run_sim release 10000 10000; }
+sim() { section_if build/release/sim "simulator" run_sim release 5000 2000 --must-happen; }
+sim_nightly() { section "simulator (nightly)" run_sim release 10000 10000 --must-happen; }
 mutants() { # [name...]: each guarantee is taken away once, and its tests must notice
     # shellcheck disable=SC2046
     section "build (mutants)" build_preset mutants $(python3 test/mutants.py --programs)
@@ -134,7 +134,7 @@ model() { section "rows against the service model" python3 test/clients/run.py -
 golden() { section "golden data directories" python3 test/golden/run.py --millrace "$millrace"; }
 hostile() { section "hostile HTTP" $launcher python3 test/hostile/run.py --millrace "$millrace" "$@"; }
 server() { section_if test/server/run.py "server" python3 test/server/run.py --millrace "$millrace"; }
-crash() { section "kill -9 under load" python3 test/crash/run.py --millrace "$millrace" --kills "${KILLS:-100}"; }
+crash() { section "kill -9 under load" $launcher python3 test/crash/run.py --millrace "$millrace" --kills "${KILLS:-100}"; }
 power_loss() { section "power cuts under load" python3 test/crash/run.py --millrace "$millrace" --kills "${KILLS:-50}" --power-loss; }
 disk() { section_if test/disk/run.py "full, broken and damaged disks" python3 test/disk/run.py --millrace "$millrace" "$@"; }
 container() { # needs a container engine and its registry
@@ -148,22 +148,51 @@ clients_quick() { section "real clients (quick set)" python3 test/clients/run.py
 everything() { section "everything at once" $launcher python3 test/server/run.py --millrace "$millrace" --only everything:; }
 
 # What another build of the program must pass, too: `millrace` and `kind` hold for the sections called from here.
-asan() {
+asan() { # [sections]: others than those of `make test`
     local millrace=build/asan/millrace kind=" (address and undefined behaviour sanitizers)"
     section "build" build_preset asan
+    "${1:-asan_sections}"
+}
+
+asan_sections() {
     section "unit tests" run_ctest asan
+    section "simulator" run_sim asan 500 500
     server
     hostile --unbounded
 }
 
 # Some kernels place programs where the thread sanitizer of gcc 12 cannot be: a fixed layout helps, where it may be had.
-tsan() {
+tsan() { # [sections]
     local millrace=build/tsan/millrace kind=" (thread sanitizer)" launcher=
     ! setarch -R true 2>/dev/null || launcher="setarch -R"
     section "build" build_tsan
+    "${1:-tsan_sections}"
+}
+
+tsan_sections() {
     section "unit tests" run_ctest tsan -R '^unit_' "${tsan_skips[@]}"
+    section "simulator" run_sim tsan 200 300
     everything
     hostile --unbounded
+}
+
+sanitized() { # what `make test` has no time for
+    local KILLS=${KILLS:-20}
+    asan asan_long
+    tsan tsan_long
+}
+
+asan_long() {
+    section "simulator" run_sim asan 1000 2000
+    crash
+    power_loss
+    disk --step 31
+    clients --only boto3,raw
+}
+
+tsan_long() {
+    section "simulator" run_sim tsan 500 1000
+    crash
 }
 
 valgrind() {

@@ -145,8 +145,11 @@ static struct error make_room(struct store *s, size_t bytes, bool urgent)
             return OK;
         else if (s->next)
             switch_segment(s);
-        else /* lets go of the lock: others may have appended what still fits, so look again */
+        else { /* lets go of the lock: others may have appended what still fits, so look again */
             TRY(make_next(s, urgent));
+            if (MUTANT(no_second_look))
+                switch_segment(s);
+        }
     }
 }
 

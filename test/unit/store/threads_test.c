@@ -19,12 +19,31 @@ int clock_gettime(clockid_t clock, struct timespec *now)
     return result;
 }
 
+static void pause_ms(long ms)
+{
+    const struct timespec pause = { .tv_nsec = ms * 1000 * 1000 };
+    nanosleep(&pause, NULL);
+}
+
+static void wait_until(bool (*is_so)(void))
+{
+    const uint64_t give_up_us = sys_real.clock.monotonic_us() + GIVE_UP_S * 1000000ull;
+    while (!is_so() && sys_real.clock.monotonic_us() < give_up_us)
+        pause_ms(1);
+    assert_true(is_so());
+}
+
 static _Atomic int looks;
 
 static struct error counting_free_bytes(const char *path, uint64_t *ret_free, uint64_t *ret_total)
 {
     atomic_fetch_add(&looks, 1);
     return sys_memory.file.free_bytes(path, ret_free, ret_total);
+}
+
+static bool has_looked_again(void)
+{
+    return atomic_load(&looks) >= LOOKS;
 }
 
 /* The disk is looked at again and again, though nobody wakes the background thread. */
@@ -41,32 +60,42 @@ static void test_background_work_goes_on_when_the_wall_clock_jumps(void **state)
     toy_init(&t, 1);
     toy_must_open(&t, &options);
     store_start(t.store);
-    const uint64_t give_up_us = sys->clock.monotonic_us() + GIVE_UP_S * 1000000ull;
-    while (atomic_load(&looks) < LOOKS && sys->clock.monotonic_us() < give_up_us) {
-        const struct timespec pause = { .tv_nsec = 5 * 1000 * 1000 };
-        nanosleep(&pause, NULL);
-    }
-    assert_true(atomic_load(&looks) >= LOOKS);
+    wait_until(has_looked_again);
     store_close(t.store, false);
     toy_deinit(&t);
 }
 
 /* ---- a segment ends while the next one is still being filled -------------------------------------------------------------------- */
 
-static _Atomic bool fill_is_held;
-
-static void pause_ms(long ms)
-{
-    const struct timespec pause = { .tv_nsec = ms * 1000 * 1000 };
-    nanosleep(&pause, NULL);
-}
+static _Atomic bool fill_is_held, fill_has_begun;
+static _Atomic pid_t appender; /* the thread that is in store_append, or was the last one */
 
 static struct error held_write(struct sys_file *f, uint64_t offset, const struct iovec *parts, int count)
 {
-    while (atomic_load(&fill_is_held) &&
-           parts[0].iov_len >= 128 * KIB) /* only the background writes so much at once here */
+    if (parts[0].iov_len >= 128 * KIB) /* only the background writes so much at once here */
+        atomic_store(&fill_has_begun, true);
+    while (atomic_load(&fill_is_held) && parts[0].iov_len >= 128 * KIB)
         pause_ms(1);
     return sys_memory.file.write(f, offset, parts, count);
+}
+
+static bool has_fill_begun(void)
+{
+    return atomic_load(&fill_has_begun);
+}
+
+/* The only thing to sleep on in store_append, while the background is held without the lock, is the next segment. */
+static bool is_appender_asleep(void)
+{
+    char path[64], line[256];
+    const pid_t thread = atomic_load(&appender);
+    snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)thread);
+    FILE *file = thread == gettid() ? NULL : fopen(path, "re");
+    if (!file)
+        return false;
+    const char *name_end = fgets(line, sizeof(line), file) ? strrchr(line, ')') : NULL;
+    fclose(file);
+    return name_end && name_end[2] == 'S';
 }
 
 struct appended {
@@ -84,6 +113,7 @@ static void *append_one(void *argument)
     memset(bytes, a->byte, a->size);
     const struct slice part = slice_of(bytes, a->size);
     const struct record_in r = { .type = TOY_NOTE, .version = 1, .parts = &part, .part_count = 1 };
+    atomic_store(&appender, gettid());
     if (store_append(a->store, 3, 1000, &r, 1, false, &a->lsn).code)
         a->lsn = 0;
     free(bytes);
@@ -126,14 +156,15 @@ static void test_an_append_that_waits_lets_others_in(void **state)
         assert_int_equal(store_flush(t.store).code, 0);
     }
     pthread_t waiting;
-    pause_ms(20); /* the background has begun */
+    wait_until(has_fill_begun);
     assert_int_equal(pthread_create(&waiting, NULL, append_one, &large), 0);
-    pause_ms(20); /* it waits; if it does not yet, the small one is before it and nothing is shown */
+    wait_until(is_appender_asleep);
     append_one(&small);
     atomic_store(&fill_is_held, false);
     pthread_join(waiting, NULL);
-    while (store_durable(t.store) < store_end(t.store))
-        (void)store_flush(t.store);
+    while (failed(store_flush(t.store))) /* another one is under way */
+        pause_ms(1);
+    assert_int_equal(store_durable(t.store), store_end(t.store));
     store_close(t.store, false);
 
     toy_must_open(&t, &options); /* from the files */
