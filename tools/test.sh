@@ -123,7 +123,7 @@ tidy_quick() { section "clang-tidy" run_tidy '-clang-analyzer-*'; }
 build() { section "build (gcc, release)" build_preset release; }
 unit() { section "unit tests" run_ctest release; }
 clang() { section "build (clang)" build_preset clang; }
-sim() { section_if build/release/sim "simulator" run_sim release 5000 2000 --must-happen; }
+sim() { section_if build/release/sim "simulator" run_sim release 8000 2000 --must-happen; }
 sim_nightly() { section "simulator (nightly)" run_sim release 10000 10000 --must-happen; }
 mutants() { # [name...]: each guarantee is taken away once, and its tests must notice
     # shellcheck disable=SC2046
