@@ -72,10 +72,11 @@ static _Atomic pid_t appender; /* the thread that is in store_append, or was the
 
 static struct error held_write(struct sys_file *f, uint64_t offset, const struct iovec *parts, int count)
 {
-    if (parts[0].iov_len >= 128 * KIB) /* only the background writes so much at once here */
+    const bool is_large = parts[0].iov_len >= 128 * KIB; /* only the background writes so much at once here */
+    while (is_large && atomic_load(&fill_is_held)) {
         atomic_store(&fill_has_begun, true);
-    while (atomic_load(&fill_is_held) && parts[0].iov_len >= 128 * KIB)
         pause_ms(1);
+    }
     return sys_memory.file.write(f, offset, parts, count);
 }
 
