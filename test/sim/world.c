@@ -348,6 +348,20 @@ static void advance_views(uint64_t to_ms)
     }
 }
 
+/* A view may be ahead of the clock as it is asked for here: what was seen then is not hidden again. */
+static uint64_t latest_view_ms(void)
+{
+    uint64_t latest_ms = sim_server_ms();
+    for (uint16_t log = 0; log < LOG_COUNT; log++) {
+        struct sqs_state *s = sqs_state_of(owner_of(log));
+        for (struct link *l = s->queues.next; l != &s->queues; l = l->next) {
+            uint64_t view_ms = LIST_ENTRY(l, struct queue, in_state)->view_ms;
+            latest_ms = view_ms > latest_ms ? view_ms : latest_ms;
+        }
+    }
+    return latest_ms;
+}
+
 static void digest_at(uint64_t at_ms, uint8_t out[32])
 {
     advance_views(at_ms);
@@ -544,10 +558,10 @@ void world_flip(void)
 {
     uint8_t sound[32];
     lsn_t logs[LOG_COUNT];
-    uint64_t at_ms = sim_server_ms();
     bool is_sealed = prng_one_in(&sim.random, 2);
     world_flush_all();
     stop_hearing();
+    uint64_t at_ms = latest_view_ms();
     lsn_t must_be_there = is_sealed ? newest_record(logs) : sim.flushed_before;
     digest_at(at_ms, sound);
     abandon_quietly(CRASH_PROCESS);
