@@ -440,12 +440,13 @@ void world_weigh(void)
 void world_compare(void)
 {
     uint8_t live[32], again[32];
-    uint64_t at_ms = sim_server_ms() + prng_below(&sim.random, 3600 * 1000);
+    uint64_t later_ms = prng_below(&sim.random, 3600 * 1000);
     bool is_full_replay = !sim.has_lost_segments && prng_one_in(&sim.random, 2);
-    TRACE("compare with a replay, full %llu, at %llu", is_full_replay, at_ms);
     sim.figures.comparisons++;
     world_flush_all();
     stop_hearing();
+    uint64_t at_ms = latest_view_ms() + later_ms;
+    TRACE("compare with a replay, full %llu, at %llu", is_full_replay, at_ms);
     digest_at(at_ms, live);
     free(before);
     before = dump_state();
