@@ -173,50 +173,73 @@ static size_t resident_bytes(void)
     return (size_t)resident * 4096;
 }
 
-/* Ids and what outlives them come in turn; when the ids end, their memory is the machine's again, not a heap full of holes.
- * A snapshot that was being written meanwhile has what it captured. */
+enum { MANY = 400000, MANY_STEP = 20000 };
+static const uint64_t many_from_ms = 1700000000000ull;
+
+static void many_add(struct dedup *d, uint64_t index)
+{
+    uint64_t hash[2];
+    many_hash(index, hash);
+    dedup_add(d, hash, index, many_from_ms + index);
+}
+
+/* The first `gone` are not there, the others are. */
+static void many_check(const struct dedup *d, uint64_t gone)
+{
+    uint64_t hash[2], seq;
+    assert_int_equal(dedup_count(d), MANY - gone);
+    for (uint64_t i = 0; i < MANY; i += 997) {
+        many_hash(i, hash);
+        assert_int_equal(dedup_find(d, hash, &seq), i >= gone);
+        assert_true(i < gone || seq == i);
+    }
+}
+
+/* Ids and what outlives them come in turn; when the ids end, their memory is the machine's again, not a heap full of holes. */
 static void test_memory_of_many_goes_back(void **state)
 {
     (void)state;
-    enum { COUNT = 400000, OTHER = 64, STEP = 20000 };
-    static void *others[COUNT / OTHER];
-    static struct snapshot_writer w;
-    struct dedup d = { 0 }, back = { 0 };
-    struct buf pending;
-    uint64_t hash[2], seq;
-    buf_init(&pending);
-    buf_init(&w.bytes);
-    for (uint64_t i = 0; i < COUNT; i++) {
-        many_hash(i, hash);
-        dedup_add(&d, hash, i, 1700000000000ull + i);
+    enum { OTHER = 64 };
+    static void *others[MANY / OTHER];
+    struct dedup d = { 0 };
+    for (uint64_t i = 0; i < MANY; i++) {
+        many_add(&d, i);
         if (i % OTHER == 0)
             others[i / OTHER] = memset(malloc(500), 1, 500);
     }
     size_t full = resident_bytes(), held = dedup_memory(&d);
-    for (uint64_t gone = 0; gone < COUNT; gone += STEP) {
-        if (gone == COUNT / 2)
-            dedup_capture(&d, &pending, &w);
-        dedup_expire(&d, 1700000000000ull + gone + STEP - 1);
-        for (uint64_t i = gone; i < COUNT; i += 997) {
-            many_hash(i, hash);
-            assert_int_equal(dedup_find(&d, hash, &seq), i >= gone + STEP);
-        }
+    for (uint64_t gone = 0; gone < MANY; gone += MANY_STEP) {
+        many_check(&d, gone);
+        dedup_expire(&d, many_from_ms + gone + MANY_STEP - 1);
     }
     assert_int_equal(dedup_memory(&d), 0);
-    snapshot_add(&w, pending.data, pending.size);
-    collect_finish(&w);
-    struct unpack u = unpack_of(buf_slice(&w.bytes));
-    assert_true(dedup_restore(&back, &u));
-    assert_int_equal(dedup_count(&back), COUNT / 2);
-    many_hash(COUNT / 2, hash);
-    assert_true(dedup_find(&back, hash, &seq));
-    assert_int_equal(seq, COUNT / 2);
-    dedup_clear(&back);
-    buf_deinit(&w.bytes);
-    buf_deinit(&pending);
     assert_true(resident_bytes() + held / 4 * 3 < full);
     for (size_t i = 0; i < ARRAY_COUNT(others); i++)
         free(others[i]);
+}
+
+/* A snapshot that is being written while they end has what it captured. */
+static void test_capture_of_many(void **state)
+{
+    (void)state;
+    static struct snapshot_writer w;
+    struct dedup d = { 0 }, back = { 0 };
+    struct buf pending;
+    buf_init(&pending);
+    buf_init(&w.bytes);
+    for (uint64_t i = 0; i < MANY; i++)
+        many_add(&d, i);
+    dedup_expire(&d, many_from_ms + MANY / 2 - 1);
+    dedup_capture(&d, &pending, &w);
+    snapshot_add(&w, pending.data, pending.size);
+    dedup_expire(&d, UINT64_MAX);
+    collect_finish(&w);
+    struct unpack u = unpack_of(buf_slice(&w.bytes));
+    assert_true(dedup_restore(&back, &u));
+    many_check(&back, MANY / 2);
+    dedup_clear(&back);
+    buf_deinit(&w.bytes);
+    buf_deinit(&pending);
 }
 
 int main(void)
@@ -227,6 +250,7 @@ int main(void)
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_grows_and_shrinks_by_parts),
         cmocka_unit_test(test_memory_of_many_goes_back),
+        cmocka_unit_test(test_capture_of_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
