@@ -110,8 +110,8 @@ class ElasticMq(HttpPeer):
     artifact, version = "elasticmq-server_2.13", "1.7.1"
 
     def install(self):
-        self.library = os.path.join(self.home, "lib")
-        if glob.glob(os.path.join(self.library, f"{self.artifact}-*.jar")):
+        self.jars = os.path.join(self.home, "lib")
+        if glob.glob(os.path.join(self.jars, f"{self.artifact}-*.jar")):
             return
         for program in ("java", "mvn"):
             if not shutil.which(program):
@@ -122,7 +122,7 @@ class ElasticMq(HttpPeer):
 <groupId>org.elasticmq</groupId><artifactId>{self.artifact}</artifactId><version>{self.version}</version>
 </dependency></dependencies></project>
 """)
-        run(["mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={self.library}", "-DincludeScope=runtime"], cwd=self.home)
+        run(["mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={self.jars}", "-DincludeScope=runtime"], cwd=self.home)
 
     def start(self):
         config = os.path.join(self.data, "elasticmq.conf")
@@ -133,7 +133,7 @@ rest-sqs {{ enabled = true, bind-hostname = "127.0.0.1", bind-port = {self.port}
 rest-stats {{ enabled = false }}
 aws {{ region = us-east-1, accountId = {rigs.ACCOUNT} }}
 """)
-        process = self.launch(["java", f"-Dconfig.file={config}", "-cp", os.path.join(self.library, "*"), "org.elasticmq.server.Main"],
+        process = self.launch(["java", f"-Dconfig.file={config}", "-cp", os.path.join(self.jars, "*"), "org.elasticmq.server.Main"],
                               cwd=self.data)
         rigs.wait_for(process, lambda: rigs.is_open(self.port), pause_s=0.1)
 

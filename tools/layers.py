@@ -21,7 +21,7 @@ MAY_USE = {
     "server": ["base", "sys", "codec", "crypto", "net", "http", "store", "auth", "api", "service"],
     "cli": ["base", "sys", "store", "api", "server"],
 }
-KERNEL = {"sys/socket.h", "sys/epoll.h", "sys/eventfd.h", "fcntl.h", "netinet/in.h", "netinet/tcp.h", "arpa/inet.h", "netdb.h"}
+KERNEL = {"sys/socket.h", "sys/epoll.h", "sys/eventfd.h", "sys/mman.h", "fcntl.h", "netinet/in.h", "netinet/tcp.h", "arpa/inet.h", "netdb.h"}
 MAY_SEE_KERNEL = {"sys", "net", "http", "server"}
 LIBCRYPTO = re.compile(r"openssl/")
 

@@ -11,7 +11,7 @@
 #include "service/sqs/state.h"
 
 enum {
-    MALLOC = 8 + 15, /* its own bytes, and rounded up */
+    MALLOC = 8 + 15, /* beside a block: memory.c's own bytes, and some */
     GROWTH = 2,      /* arrays double */
     POINTER = sizeof(void *),
     MAP_SLOT = sizeof(struct map_slot) * GROWTH * 4 / 3,                                       /* at most 3/4 full */
