@@ -88,6 +88,7 @@ struct load {
 
 struct stats {
     struct hist latency[OP_COUNT];
+    struct hist late;                  /* fixed rate: from when a request was due to when it was sent, in the measured window */
     uint64_t requests;                 /* answered well, in the measured window */
     uint64_t messages[OP_COUNT];       /* in the measured window */
     uint64_t total_messages[OP_COUNT]; /* acknowledged in the whole run */
@@ -111,6 +112,7 @@ struct worker {
     unsigned outstanding;               /* requests sent, not answered */
     unsigned opening;
     uint64_t next_due_ns; /* fixed rate: when the next request should leave */
+    uint64_t sent_ns;     /* fixed rate: when the schedule was last looked at and something was due */
     uint64_t interval_ns;
     uint64_t random;
     struct buf body; /* the JSON of the request being made */

@@ -38,6 +38,7 @@ static void merge(struct stats *into, const struct stats *from)
         into->messages[op] += from->messages[op];
         into->total_messages[op] += from->total_messages[op];
     }
+    hist_merge(&into->late, &from->late);
     into->requests += from->requests;
     into->errors += from->errors;
     into->unanswered += from->unanswered;
@@ -100,6 +101,10 @@ void report_print(const struct load *l, const struct worker *workers, const stru
         (double)messages / window->seconds);
     buf_text(&out, ",\"latency_us\":");
     add_latency(&out, all);
+    if (l->rate > 0) {
+        buf_text(&out, ",\"late_us\":");
+        add_latency(&out, &sum->late);
+    }
     add_operations(&out, sum);
     buf_format(&out, ",\"errors\":%llu,\"unanswered\":%llu,\"behind\":%llu,\"empty_receives\":%llu,\"opened\":%llu",
         (unsigned long long)sum->errors, (unsigned long long)sum->unanswered, (unsigned long long)sum->behind,
