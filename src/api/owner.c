@@ -496,6 +496,21 @@ static struct error replay_apply(void *context, const struct record *r)
     return apply_one(o, r);
 }
 
+/* To the services that want it, those that follow each other for one of them together. */
+static void replay_look_ahead(void *context, const struct record *records, size_t count)
+{
+    (void)context;
+    for (size_t from = 0, to; from < count; from = to) {
+        const struct record *first = &records[from];
+        size_t service = first->type >> 8;
+        for (to = from + 1; to < count; to++)
+            if (records[to].log != first->log || records[to].type >> 8 != (uint16_t)service)
+                break;
+        if (first->log < LOG_COUNT && service < all.service_count && all.services[service]->look_ahead)
+            all.services[service]->look_ahead(owner_of(first->log)->state[service], first, to - from);
+    }
+}
+
 /* A log's snapshot: last LSN and time, then the one service that has state. */
 static struct error replay_restore(void *context, uint16_t log, lsn_t covers, struct slice bytes)
 {
@@ -554,9 +569,11 @@ struct error owners_open(const struct store_options *options, struct service *co
             if (services[i]->state_new)
                 all.owners[log].state[i] = services[i]->state_new(&all.owners[log]);
     }
-    const struct store_state_ops ops = {
-        .apply = replay_apply, .restore = replay_restore, .capture = capture_log, .relocate = relocate_record
-    };
+    const struct store_state_ops ops = { .apply = replay_apply,
+        .look_ahead = replay_look_ahead,
+        .restore = replay_restore,
+        .capture = capture_log,
+        .relocate = relocate_record };
     struct error e = store_open(options, &ops, arena, &all.store, ret_sentence);
     if (failed(e)) {
         free_owners(); /* what was replayed before the damage, too */

@@ -26,6 +26,8 @@ struct service {
     void (*state_free)(void *state);
     /* Deterministic: no clock, no randomness, no I/O. Unknown type: ERR_NEWER_FORMAT; impossible: ERR_CORRUPT. */
     struct error (*apply)(void *state, const struct record *r);
+    /* Replay: what `apply` gets next, for asking memory for what it will look at. Changes nothing; NULL: not wanted. */
+    void (*look_ahead)(void *state, const struct record *records, size_t count);
     /* Views only. Runs at owner_wake_at times and before every task of this log may see stale views. */
     void (*advance)(void *state, uint64_t now_ms);
     void (*capture)(void *state, struct snapshot_writer *w);

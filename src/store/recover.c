@@ -172,6 +172,8 @@ static void take_spares(struct store *s, const struct found *found)
     }
 }
 
+enum { REPLAY_AHEAD = 16 };
+
 struct recovery {
     struct store *s;
     struct arena *arena;
@@ -309,31 +311,46 @@ static struct error open_segments(struct recovery *r)
     return OK;
 }
 
+static struct error replay_record(struct recovery *r, const struct record *record)
+{
+    struct store *s = r->s;
+    if (record->flags & RECORD_LIVE)
+        atomic_fetch_add(&r->walking->live_total, 1);
+    if (record->log >= LOG_COUNT)
+        return ERROR_OF(ERR_CORRUPT);
+    if ((record->lsn <= r->covers[record->log] && !MUTANT(ignore_covers)) ||
+        record->lsn * STORE_RECORD_ALIGN < s->snapshot_from)
+        return OK;
+    struct error e = s->ops.apply(s->ops.context, record);
+    if (e.code == ERR_NEWER_FORMAT && !(record->flags & RECORD_MUST_UNDERSTAND))
+        return OK; /* of a type that says it may be passed over */
+    TRY(e);
+    r->applied++;
+    atomic_fetch_add_explicit(
+        &s->unsnapped_bytes, replay_cost(record_bytes(record->payload.size), 1), memory_order_relaxed);
+    return OK;
+}
+
+/* Each record looks at memory that no other has: that of some is asked for before the first of them is applied. */
 static struct error replay_frame(void *context, const struct frame_header *h, struct slice payload)
 {
     struct recovery *r = context;
-    struct record record;
+    struct record records[REPLAY_AHEAD];
+    size_t at = 0, count;
     bool is_bad;
     /* The first frame there is continues nothing, or what a snapshot covers: else a segment before it is gone. */
     if (!r->has_frame && h->before > r->s->snapshot_from)
         return ERROR_OF(ERR_TRIMMED);
     r->has_frame = true;
-    for (size_t at = 0; frame_next_record(payload, h->position, &at, &record, &is_bad);) {
-        if (record.flags & RECORD_LIVE)
-            atomic_fetch_add(&r->walking->live_total, 1);
-        if (record.log >= LOG_COUNT)
-            return ERROR_OF(ERR_CORRUPT);
-        if ((record.lsn <= r->covers[record.log] && !MUTANT(ignore_covers)) ||
-            record.lsn * STORE_RECORD_ALIGN < r->s->snapshot_from)
-            continue;
-        struct error e = r->s->ops.apply(r->s->ops.context, &record);
-        if (e.code == ERR_NEWER_FORMAT && !(record.flags & RECORD_MUST_UNDERSTAND))
-            continue; /* of a type that says it may be passed over */
-        TRY(e);
-        r->applied++;
-        atomic_fetch_add_explicit(
-            &r->s->unsnapped_bytes, replay_cost(record_bytes(record.payload.size), 1), memory_order_relaxed);
-    }
+    do {
+        for (count = 0; count < REPLAY_AHEAD; count++)
+            if (!frame_next_record(payload, h->position, &at, &records[count], &is_bad))
+                break;
+        if (r->s->ops.look_ahead)
+            r->s->ops.look_ahead(r->s->ops.context, records, count);
+        for (size_t i = 0; i < count; i++)
+            TRY(replay_record(r, &records[i]));
+    } while (count == REPLAY_AHEAD);
     return is_bad ? ERROR_OF(ERR_CORRUPT) : OK;
 }
 

@@ -249,6 +249,8 @@ struct error store_snapshot_now(struct store *s)
 
 /* ---- loading one ----------------------------------------------------------------------------------------------------------------------- */
 
+enum { MAP_BYTES_MIN = 1 * MIB };
+
 struct input {
     struct sys_file *file;
     uint64_t offset, size;
@@ -271,6 +273,32 @@ static bool get(struct input *in, void *out, size_t size)
 
 typedef struct error section_fn(void *context, const struct snapshot_section *section, struct slice bytes);
 
+struct section_bytes {
+    const char *data, *mapped;
+    char *copied;
+};
+
+static bool get_bytes(struct input *in, size_t size, struct section_bytes *ret)
+{
+    *ret = (struct section_bytes){ 0 };
+    if (sys->file.map && size >= MAP_BYTES_MIN && !failed(sys->file.map(in->file, in->offset, size, &ret->mapped))) {
+        ret->data = ret->mapped;
+        in->crc = crc32c(in->crc, ret->data, size);
+        in->offset += size;
+        return true;
+    }
+    ret->data = ret->copied = malloc(size + 1);
+    ASSERT(ret->copied);
+    return get(in, ret->copied, size);
+}
+
+static void free_bytes(const struct section_bytes *b, size_t size)
+{
+    if (b->mapped)
+        sys->file.unmap(b->mapped, size);
+    free(b->copied);
+}
+
 static bool get_section(struct input *in, uint32_t log, section_fn *each, void *context, struct error *ret_error)
 {
     struct snapshot_section section;
@@ -278,12 +306,11 @@ static bool get_section(struct input *in, uint32_t log, section_fn *each, void *
         section.crc != crc32c(0, &section, offsetof(struct snapshot_section, crc)) || section.log != log ||
         section.bytes > in->size - in->offset)
         return false;
-    char *bytes = malloc(section.bytes + 1);
-    ASSERT(bytes);
-    bool is_sound = get(in, bytes, section.bytes) && crc32c(0, bytes, section.bytes) == section.data_crc;
+    struct section_bytes bytes;
+    bool is_sound = get_bytes(in, section.bytes, &bytes) && crc32c(0, bytes.data, section.bytes) == section.data_crc;
     if (is_sound && each)
-        *ret_error = each(context, &section, slice_of(bytes, section.bytes));
-    free(bytes);
+        *ret_error = each(context, &section, slice_of(bytes.data, section.bytes));
+    free_bytes(&bytes, section.bytes);
     return is_sound;
 }
 

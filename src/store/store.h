@@ -79,6 +79,8 @@ struct store_state_ops {
     void *context;
     /* replay: every record above what the log's snapshot covers, in LSN order inside each log */
     struct error (*apply)(void *context, const struct record *r);
+    /* replay: what `apply` gets next, of any logs, for asking memory for what it will look at; changes nothing. NULL: not wanted */
+    void (*look_ahead)(void *context, const struct record *records, size_t count);
     /* a log's snapshot, before its records, and what capture said that it covers; `bytes` is valid during the call only */
     struct error (*restore)(void *context, uint16_t log, lsn_t covers, struct slice bytes);
     /* Called by whoever takes the snapshot (the background thread, store_step, store_snapshot_now, store_backup, store_close):

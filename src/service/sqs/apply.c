@@ -78,23 +78,60 @@ struct error apply_queue_deleted(struct sqs_state *s, const struct record *r)
 
 /* ---- sending ------------------------------------------------------------------------------------------------------ */
 
-static struct error remember_dedup(struct queue *q, const struct message *m, uint64_t time_ms)
+/* False: the queue remembers nothing for it. */
+static bool dedup_hash(const struct queue *q, const struct message *m, uint64_t ret_hash[2])
 {
-    uint64_t hash[2], seq;
     char hex[64];
     struct slice id = m->dedup_id;
     if (m->flags & MESSAGE_DEDUP_HASH) {
         text_format_hex(m->dedup_hash.data, 32, hex);
         id = slice_of(hex, sizeof(hex));
     }
-    if (!q->is_fifo || slice_is_none(id))
-        return OK;
-    if (id.size > SQS_ID_BYTES_MAX || m->group_id.size > SQS_ID_BYTES_MAX || !dedup_takes(&q->dedup, m->seq, time_ms))
+    if (!q->is_fifo || slice_is_none(id) || id.size > SQS_ID_BYTES_MAX || m->group_id.size > SQS_ID_BYTES_MAX)
+        return false;
+    sqs_dedup_hash(q, m->group_id, id, ret_hash);
+    return true;
+}
+
+static struct error remember_dedup(struct queue *q, const struct message *m, uint64_t time_ms)
+{
+    uint64_t hash[2], seq;
+    if (q->is_fifo && (m->dedup_id.size > SQS_ID_BYTES_MAX || m->group_id.size > SQS_ID_BYTES_MAX))
         return ERROR_OF(ERR_CORRUPT);
-    sqs_dedup_hash(q, m->group_id, id, hash);
+    if (!dedup_hash(q, m, hash))
+        return OK;
+    if (!dedup_takes(&q->dedup, m->seq, time_ms))
+        return ERROR_OF(ERR_CORRUPT);
     if (!dedup_find(&q->dedup, hash, &seq))
         dedup_add(&q->dedup, hash, m->seq, time_ms);
     return OK;
+}
+
+/* In a long FIFO queue each message belongs to a group, and leaves an id, far from those of the one before. */
+void sqs_state_look_ahead(void *state, const struct record *records, size_t count)
+{
+    struct sqs_state *s = state;
+    const struct queue *q = NULL;
+    uint64_t keys[GROUPS_FETCHED_MAX], hash[2];
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct message m;
+        if ((records[i].type & 0xff) != (SQS_RECORD_SENT & 0xff) || failed(message_decode(records[i].payload, &m)))
+            continue;
+        if (!q || q->uid != records[i].object || used == GROUPS_FETCHED_MAX) {
+            if (used)
+                group_fetch(q, keys, used);
+            used = 0;
+            q = sqs_queue_find_uid(s, records[i].object);
+        }
+        if (!q || !q->is_fifo)
+            continue;
+        if (dedup_hash(q, &m, hash))
+            dedup_fetch(&q->dedup, hash);
+        keys[used++] = sqs_group_key(sqs_state_keys(s), m.group_id);
+    }
+    if (used)
+        group_fetch(q, keys, used);
 }
 
 struct error apply_sent(struct sqs_state *s, const struct record *r)

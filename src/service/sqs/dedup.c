@@ -15,6 +15,7 @@ enum {
     NUMBER_BITS = 26,
     NUMBER_MASK = (1 << 25) - 1, /* numbers wrap here: + 1 they need 26 bits; there are never half as many entries */
     RESTORE_AHEAD = 16,          /* slots asked for from memory before they are filled */
+    DEAL_AHEAD = 16,             /* and entries before they are dealt */
     SLAB_CHUNKS = 168,
     SLAB_BYTES = sizeof(struct dedup_slab) + SLAB_CHUNKS * sizeof(struct dedup_chunk),
     SLAB_FROM = 4 * SLAB_CHUNKS, /* with fewer chunks each is malloc's */
@@ -197,6 +198,8 @@ static void part_put(struct dedup_part *part, uint32_t *place, const uint64_t ha
 static void part_deal(struct dedup *d, const uint32_t *slots, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
+        if (count - i > DEAL_AHEAD && slots[i + DEAL_AHEAD])
+            __builtin_prefetch(entry_of(d, number_of(slots[i + DEAL_AHEAD])));
         if (!slots[i])
             continue;
         uint32_t number = number_of(slots[i]);

@@ -41,7 +41,7 @@ struct group *group_get(struct queue *q, uint64_t key);        /* made if absent
 void group_free_all(struct queue *q);
 /* Messages are about to be added to these, if they exist: their memory is asked for, all at once. For queues with so many
  * groups that they do not stay in the processor's caches. */
-enum { GROUPS_FAR = 2048, GROUPS_FETCHED_MAX = 10 };
+enum { GROUPS_FAR = 2048, GROUPS_FETCHED_MAX = 16 };
 void group_fetch(const struct queue *q, const uint64_t *keys, size_t count);
 
 /* After any change to it: where the scheduler has it, and is it still needed. The group may be gone afterwards. */

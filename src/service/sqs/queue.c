@@ -359,8 +359,16 @@ static void advance_lanes(struct queue *q, size_t budget)
     }
 }
 
+/* What went without a record for each, and a start would load from the last snapshot for nothing. */
+static void waste(struct queue *q, uint64_t messages, uint64_t ids)
+{
+    enum { MESSAGE_BYTES = 8 }; /* in a snapshot, more or less */
+    store_snapshot_waste(q->state->owner->store, messages * MESSAGE_BYTES + ids * sizeof(struct dedup_entry));
+}
+
 void queue_advance(struct queue *q, uint64_t now_ms, size_t budget)
 {
+    uint64_t messages = q->messages, ids = dedup_count(&q->dedup);
     if (now_ms > q->view_ms)
         q->view_ms = now_ms;
     advance_entries(q);
@@ -368,6 +376,8 @@ void queue_advance(struct queue *q, uint64_t now_ms, size_t budget)
     if (q->dedup.count && q->view_ms >= SQS_DEDUP_WINDOW_MS)
         dedup_expire(&q->dedup, q->view_ms - SQS_DEDUP_WINDOW_MS + (MUTANT(short_dedup_window) ? 1000 : 0) -
                                     (MUTANT(long_dedup_window) ? 1000 : 0));
+    if (UNLIKELY(messages != q->messages || ids != dedup_count(&q->dedup)))
+        waste(q, messages - q->messages, ids - dedup_count(&q->dedup));
     if (q->attempts)
         attempts_expire(q);
     if (q->fair)
@@ -465,9 +475,7 @@ void queue_reconsider(struct queue *q)
 
 void queue_drop_all(struct queue *q)
 {
-    enum { MESSAGE_BYTES = 8 }; /* in a snapshot, more or less */
-    store_snapshot_waste(
-        q->state->owner->store, q->messages * MESSAGE_BYTES + dedup_count(&q->dedup) * sizeof(struct dedup_entry));
+    waste(q, q->messages, dedup_count(&q->dedup));
     grave_take(q);
     q->state->messages -= q->messages;
     q->messages = q->delayed = 0;

@@ -51,6 +51,7 @@ struct service sqs_service = {
     .state_new = sqs_state_new,
     .state_free = sqs_state_free,
     .apply = sqs_state_apply,
+    .look_ahead = sqs_state_look_ahead,
     .advance = sqs_state_advance,
     .capture = sqs_state_capture,
     .restore = sqs_state_restore,

@@ -76,6 +76,7 @@ struct error sqs_queue_delete(struct queue *q);
 void *sqs_state_new(struct owner *o);
 void sqs_state_free(void *state);
 struct error sqs_state_apply(void *state, const struct record *r);
+void sqs_state_look_ahead(void *state, const struct record *records, size_t count);
 void sqs_state_advance(void *state, uint64_t now_ms);
 void sqs_state_capture(void *state, struct snapshot_writer *w);
 struct error sqs_state_restore(void *state, struct slice bytes);

@@ -104,6 +104,12 @@ static void assert_reads(const struct place *p, struct sys_file *f, uint64_t off
     assert_ok(p->sys->file.read_nowait(f, offset, bytes, size, &got));
     assert_int_equal(got, expected.size);
     assert_memory_equal(bytes, expected.data, expected.size);
+    if (!p->sys->file.map || size == 0 || expected.size < size)
+        return;
+    const char *mapped;
+    assert_ok(p->sys->file.map(f, offset, size, &mapped));
+    assert_memory_equal(mapped, expected.data, size);
+    p->sys->file.unmap(mapped, size);
 }
 
 static void test_open_flags(void **state)
@@ -167,6 +173,13 @@ static void test_many_parts_in_one_write(void **state)
         parts[i] = (struct iovec){ bytes + i * BYTES, BYTES };
     assert_ok(p->sys->file.write(f, 7, parts, PARTS));
     assert_ok(p->sys->file.read(f, 7, back, PARTS * BYTES + 1, &got));
+    if (p->sys->file.map) {
+        const char *mapped;
+        assert_ok(p->sys->file.map(f, 7, PARTS * BYTES, &mapped));
+        assert_memory_equal(mapped, back, PARTS * BYTES);
+        p->sys->file.unmap(mapped, PARTS * BYTES);
+        assert_true(failed(p->sys->file.map(f, 1 << 30, BYTES, &mapped))); /* all of it past the end: no SIGBUS later */
+    }
     assert_int_equal(got, PARTS * BYTES);
     assert_memory_equal(bytes, back, PARTS * BYTES);
     p->sys->file.close(f);

@@ -20,7 +20,8 @@
 
 static uint64_t harness_ms = 1700000000000ull; /* now */
 static struct store *harness_store;
-static struct arena harness_arena; /* what tests build inputs in; reset by harness_forget */
+static uint64_t harness_snapshot_bytes; /* between snapshots; 0: as usual */
+static struct arena harness_arena;      /* what tests build inputs in; reset by harness_forget */
 
 static int64_t harness_wall(void)
 {
@@ -56,7 +57,9 @@ static void harness_open(const char *dir)
     }
     arena_init(&arena, 64 * MIB);
     struct service *const services[] = { &sqs_service };
-    const struct store_options options = { .dir = dir, .durability = DURABILITY_MEMORY, .segment_bytes = 4 * MIB };
+    const struct store_options options = {
+        .dir = dir, .durability = DURABILITY_MEMORY, .segment_bytes = 4 * MIB, .snapshot_bytes = harness_snapshot_bytes
+    };
     struct error e = owners_open(&options, services, 1, &arena, &harness_store, &sentence);
     if (failed(e))
         print_error("owners_open: %.*s\n", SLICE_ARG(sentence));

@@ -173,6 +173,43 @@ static void lost_lease(const char *group)
     assert_int_equal(harness_queue("q")->messages, 3); /* received meanwhile: any handle of it deletes */
 }
 
+/* What time takes leaves no record: without a new snapshot a start would go on loading it. */
+static void test_expired_makes_a_snapshot_due(void **state)
+{
+    static const char *const minute[] = { "MessageRetentionPeriod", "60", NULL };
+    const struct {
+        const char *queue, *const *attributes;
+        uint64_t passes_ms;
+    } rows[] = {
+        { "ids.fifo", fifo, SQS_DEDUP_WINDOW_MS },
+        { "q", minute, 60000 },
+    };
+    (void)state;
+    harness_snapshot_bytes = 16 * KIB;
+    restart(false);
+    for (size_t row = 0; row < ARRAY_COUNT(rows); row++) {
+        struct store_metrics before, after;
+        harness_create(rows[row].queue, rows[row].attributes);
+        for (int i = 0; i < 6000; i++) {
+            char body[8];
+            snprintf(body, sizeof(body), "%d", i);
+            send(rows[row].queue, body, row == 0 ? "g" : NULL);
+            harness_forget();
+        }
+        assert_int_equal(store_snapshot_now(harness_store).code, 0);
+        while (store_step(harness_store))
+            ;
+        store_get_metrics(harness_store, &before);
+        harness_pass(rows[row].passes_ms + SQS_SWEEP_MS + 5000);
+        while (store_step(harness_store))
+            ;
+        store_get_metrics(harness_store, &after);
+        assert_int_equal(after.snapshots, before.snapshots + 1);
+        assert_true(after.snapshot_bytes < before.snapshot_bytes);
+    }
+    harness_snapshot_bytes = 0;
+}
+
 static void test_lost_lease(void **state)
 {
     (void)state;
@@ -297,6 +334,7 @@ int main(void)
         TEST(test_deleted_stays_deleted),
         TEST(test_expired_stays_expired),
         TEST(test_expired_segments_may_go),
+        TEST(test_expired_makes_a_snapshot_due),
         TEST(test_lost_lease),
         TEST(test_lost_lease_of_tenant),
         cmocka_unit_test(test_relocation),
