@@ -82,6 +82,7 @@ def measure_cells(rig, names, on_progress):
             if name in failed:
                 continue
             on_progress(f"round {number + 1}/{rig.rounds}: {name}")
+            rigs.rest()
             try:
                 got[name] = CELLS[name](rig)
             except NotMeasured as error:
@@ -154,6 +155,7 @@ def depth_rounds(rig, prepare_deep, groups, note):
         cells = [(deep, groups, inflight), (shallow, few, 0)]
         speed = {}
         for queue, count, kept in cells if number % 2 == 0 else reversed(cells):
+            rigs.rest()
             # What the first round holds stays in flight: later runs do not know the handles, nor do they need them.
             report = rig.checked(target, "depth", queue=queue, size=256, groups=count,
                                  inflight=kept if number == 0 else 0, limit=300)
@@ -457,21 +459,24 @@ def instructions(rig):
 
 # --- peers ---
 
-def against(rig, name, measure):
-    """Millrace and the peer in turn; `measure` gives both speeds of a round."""
+def against(rig, name, measures):
+    """Millrace and the peer in turn, each while the other is at rest; `measures` give their speeds."""
     peer = peers.get(rig, name)
     values, notes = [], []
     for _ in range(rig.rounds):
-        ours, theirs = measure(peer)
-        values.append(ours / theirs)
-        notes.append((ours, theirs))
+        speeds = []
+        for measure in measures:
+            rigs.rest()
+            speeds.append(measure(peer))
+        values.append(speeds[0] / speeds[1])
+        notes.append(speeds)
     ours, theirs = (sorted(n[i] for n in notes)[len(notes) // 2] for i in (0, 1))
     return values, f"{ours:.0f}/s against {theirs:.0f}/s; {peer.title}: {peer.durability}"
 
 
 def peer_sends(name):
-    return lambda rig: against(rig, name, lambda peer: (rig.checked(rig.server("default"), "send", size=200)["messages_per_s"],
-                                                        peer.sends(rig.cell_s)))
+    return lambda rig: against(rig, name, (lambda _: rig.checked(rig.server("default"), "send", size=200)["messages_per_s"],
+                                           lambda peer: peer.sends(rig.cell_s)))
 
 
 def elasticmq_backlog(batch, groups=0):
@@ -481,9 +486,9 @@ def elasticmq_backlog(batch, groups=0):
         queue = rig.new_queue(target, fifo=bool(groups))
         rig.load(target, "fill", queue=queue, groups=groups, size=200, count=backlog, limit=300)
         peer.backlog(theirs, backlog, groups)
-        return against(rig, "elasticmq", lambda p: (
-            rig.checked(target, "depth", queue=queue, groups=groups, size=200, batch=batch)["messages_per_s"],
-            p.lives(theirs, rig.cell_s, batch, groups)))
+        return against(rig, "elasticmq", (
+            lambda _: rig.checked(target, "depth", queue=queue, groups=groups, size=200, batch=batch)["messages_per_s"],
+            lambda peer: peer.lives(theirs, rig.cell_s, batch, groups)))
     return measure
 
 
