@@ -306,8 +306,8 @@ static enum sigv4_result read_date(struct parser *p)
 
 static bool is_header_byte(char c)
 {
-    static const char others[] = "-_.!#$%&'*+^`|~"; /* RFC 9110 tokens; letters are lower case here */
-    return (c >= 'a' && c <= 'z') || text_is_digit(c) || (c != '\0' && strchr(others, c));
+    static const char others[] = "_.!#$%&'*+^`|~"; /* RFC 9110 tokens; letters are lower case here */
+    return (c >= 'a' && c <= 'z') || c == '-' || text_is_digit(c) || (c != '\0' && strchr(others, c));
 }
 
 /* The first name of the list, empty if it is none. */

@@ -70,7 +70,9 @@ int slice_compare(struct slice a, struct slice b);
 bool bytes_equal_nocase(const char *a, const char *b, size_t size);
 static inline bool slice_equal_nocase(struct slice a, struct slice b) /* ASCII only */
 {
-    return a.size == b.size && bytes_equal_nocase(a.data, b.data, a.size);
+    /* names that are looked for and are not it mostly differ in their first letter */
+    return a.size == b.size &&
+           (a.size == 0 || (((a.data[0] ^ b.data[0]) & ~0x20) == 0 && bytes_equal_nocase(a.data, b.data, a.size)));
 }
 struct slice slice_trim(struct slice s); /* blanks and tabs at both ends */
 /* Cuts at the first `separator`: returns what is before, *rest becomes what is after (none if there was none). */
