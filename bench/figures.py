@@ -536,8 +536,9 @@ FIGURES = [
     row("queues-metrics", "size of one /metrics reply with all queues", "KiB", "less", 1024, None, function=queues_metrics),
     row("instructions", "user instructions per SendMessage 200 B", "", "less", function=instructions),
     row("elasticmq-send", "SendMessage / ElasticMQ", "x", "more", 5, 20, function=peer_sends("elasticmq")),
-    row("elasticmq-backlog", "life one by one at a backlog of 100,000 / ElasticMQ", "x", "more", 20, 100, function=elasticmq_backlog(1)),
-    row("elasticmq-backlog-tens", "life in tens at a backlog of 100,000 / ElasticMQ", "x", "more", 20, 100, function=elasticmq_backlog(10)),
+    # A backlog slows ElasticMQ's FIFO queues only: the goal is theirs (doc/decisions/0008-a-backlog-in-elasticmq.md).
+    row("elasticmq-backlog", "life one by one at a backlog of 100,000 / ElasticMQ", "x", "more", function=elasticmq_backlog(1)),
+    row("elasticmq-backlog-tens", "life in tens at a backlog of 100,000 / ElasticMQ", "x", "more", function=elasticmq_backlog(10)),
     row("elasticmq-fifo", "FIFO: life one by one at a backlog of 100,000 / ElasticMQ", "x", "more", 20, 100, function=elasticmq_backlog(1, 1000)),
     row("elasticmq-fifo-tens", "FIFO: life in tens at a backlog of 100,000 / ElasticMQ", "x", "more", 20, 100, function=elasticmq_backlog(10, 1000)),
     row("moto-send", "SendMessage / moto server", "x", "more", function=peer_sends("moto")),
