@@ -33,6 +33,7 @@ KINDS = {
     "memory": ["--durability", "memory"],
     "standing": [],  # keeps the deep backlog
     "scratch": [],   # for figures that need a server of their own
+    "forgotten": [], # FIFO messages whose ids are forgotten
 }
 READY_LIMIT_S = 60
 STOP_LIMIT_S = 20
