@@ -176,8 +176,9 @@ void store_live_drop(struct store *s, lsn_t lsn, uint32_t count);
 /* Does one piece (a look at the disk; the segment ahead, a dead segment freed, a snapshot, or a segment cleaned); false if there
  * was nothing to do or it failed. */
 bool store_step(struct store *s);
-/* State let go of so many bytes of what the last snapshot holds, without a record for each (a queue deleted or purged): a start
- * would load them for nothing, so the next snapshot is due sooner. Any thread; atomic; while replaying, too. */
+/* State let go of so many bytes of what the last snapshot holds, without a record for each (a queue deleted or purged; ids and
+ * messages that time takes): a start would load them for nothing, so the next snapshot is due sooner. Any thread; atomic; while
+ * replaying, too. */
 void store_snapshot_waste(struct store *s, uint64_t bytes);
 struct error store_snapshot_now(struct store *s); /* any thread; waits for the step under way */
 
