@@ -34,7 +34,7 @@ struct sys_files {
     /* like read, but ERR_COLD instead of waiting for the disk (preadv2 RWF_NOWAIT; may be partial => ERR_COLD) */
     struct error (*read_nowait)(struct sys_file *f, uint64_t offset, void *out, size_t size, size_t *ret_size);
     /* The bytes themselves, read-only until unmap, for large ones that are read once: no copy, no memory of one's own. They lie
-     * in the page cache by then; when it fails, or is NULL, `read` will do or say why not. Never past the end of the file. */
+     * in the page cache by then; when it fails, or is NULL, `read` will do or say why not. Past the end of the file: ERR_IO. */
     struct error (*map)(struct sys_file *f, uint64_t offset, size_t size, const char **ret_bytes);
     void (*unmap)(const char *bytes, size_t size);
     struct error (*write)(struct sys_file *f, uint64_t offset, const struct iovec *parts, int count);

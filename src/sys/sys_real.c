@@ -127,6 +127,10 @@ static size_t page_size(void)
 static struct error real_map(struct sys_file *f, uint64_t offset, size_t size, const char **ret_bytes)
 {
     size_t skew = (size_t)(offset % page_size());
+    uint64_t file_bytes;
+    TRY(real_size(f, &file_bytes));
+    if (offset > file_bytes || size > file_bytes - offset)
+        return ERROR_SYS(ERR_IO, EINVAL);
     void *base = mmap(NULL, size + skew, PROT_READ, MAP_PRIVATE, f->fd, (off_t)(offset - skew));
     if (base == MAP_FAILED)
         return sys_error(errno);
