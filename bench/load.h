@@ -88,8 +88,9 @@ struct load {
 
 struct stats {
     struct hist latency[OP_COUNT];
-    struct hist late;  /* fixed rate: from when a request was due to when it was sent, in the measured window */
-    uint64_t requests; /* answered well, in the measured window */
+    /* fixed rate, in the measured window: how long after it was due a request left */
+    struct hist late;
+    uint64_t requests;                 /* answered well, in the measured window */
     uint64_t messages[OP_COUNT];       /* in the measured window */
     uint64_t total_messages[OP_COUNT]; /* acknowledged in the whole run */
     uint64_t errors;                   /* in the whole run */

@@ -31,9 +31,9 @@ KINDS = {
     "tls": ["--tls-cert", "{certificate}", "--tls-key", "{key}"],
     "os": ["--durability", "os"],
     "memory": ["--durability", "memory"],
-    "standing": [],  # keeps the deep backlog
-    "scratch": [],   # for figures that need a server of their own
-    "forgotten": [], # FIFO messages whose ids are forgotten
+    "standing": [],   # keeps the deep backlog
+    "scratch": [],    # for figures that need a server of their own
+    "forgotten": [],  # FIFO messages whose ids are forgotten
 }
 READY_LIMIT_S = 60
 STOP_LIMIT_S = 20

@@ -278,7 +278,7 @@ struct section_bytes {
     char *copied;
 };
 
-static bool get_bytes(struct input *in, size_t size, struct section_bytes *ret)
+static bool section_get(struct input *in, size_t size, struct section_bytes *ret)
 {
     *ret = (struct section_bytes){ 0 };
     if (sys->file.map && size >= MAP_BYTES_MIN && !failed(sys->file.map(in->file, in->offset, size, &ret->mapped))) {
@@ -292,7 +292,7 @@ static bool get_bytes(struct input *in, size_t size, struct section_bytes *ret)
     return get(in, ret->copied, size);
 }
 
-static void free_bytes(const struct section_bytes *b, size_t size)
+static void section_free(const struct section_bytes *b, size_t size)
 {
     if (b->mapped)
         sys->file.unmap(b->mapped, size);
@@ -307,10 +307,10 @@ static bool get_section(struct input *in, uint32_t log, section_fn *each, void *
         section.bytes > in->size - in->offset)
         return false;
     struct section_bytes bytes;
-    bool is_sound = get_bytes(in, section.bytes, &bytes) && crc32c(0, bytes.data, section.bytes) == section.data_crc;
+    bool is_sound = section_get(in, section.bytes, &bytes) && crc32c(0, bytes.data, section.bytes) == section.data_crc;
     if (is_sound && each)
         *ret_error = each(context, &section, slice_of(bytes.data, section.bytes));
-    free_bytes(&bytes, section.bytes);
+    section_free(&bytes, section.bytes);
     return is_sound;
 }
 

@@ -116,7 +116,7 @@ void sqs_state_look_ahead(void *state, const struct record *records, size_t coun
     size_t used = 0;
     for (size_t i = 0; i < count; i++) {
         struct message m;
-        if ((records[i].type & 0xff) != (SQS_RECORD_SENT & 0xff) || failed(message_decode(records[i].payload, &m)))
+        if (records[i].type != SQS_RECORD_SENT || failed(message_decode(records[i].payload, &m)))
             continue;
         if (!q || q->uid != records[i].object || used == GROUPS_FETCHED_MAX) {
             if (used)
