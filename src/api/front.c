@@ -6,6 +6,7 @@
 #include "api/service.h"
 #include "base/mutant.h"
 #include "base/log.h"
+#include "sys/spread.h"
 #include "sys/sys.h"
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -50,6 +51,7 @@ struct front {
 static struct {
     struct front *fronts;
     int count;
+    struct spread *spread; /* NULL: nothing to spread */
     struct http_server *http;
 } all;
 
@@ -469,9 +471,10 @@ const struct http_handler front_handler = { .on_head = on_head, .on_request = on
 
 static void on_turn(void *context, uint64_t now_ms)
 {
-    (void)now_ms;
     this_front = context;
     this_turn_ms = clock_ms();
+    if (all.spread)
+        spread_turn(all.spread, this_front->index, now_ms);
 }
 
 /* Records that no reply waits for must not stay in memory for long. */
@@ -584,6 +587,7 @@ void fronts_open(const struct front_options *options)
     all.http = options->http;
     all.fronts = calloc((size_t)options->threads, sizeof(struct front));
     ASSERT(all.fronts);
+    all.spread = spread_new(options->threads);
     for (int i = 0; i < options->threads; i++)
         front_init(&all.fronts[i], i, options);
     all.count = options->threads;
@@ -669,7 +673,9 @@ void fronts_free(void)
         buf_deinit(&f->lines);
     }
     free(all.fronts);
+    spread_free(all.spread);
     all.fronts = NULL;
+    all.spread = NULL;
     all.count = 0;
     all.http = NULL;
 }
