@@ -283,6 +283,7 @@ static struct store *store_new(const struct store_options *options, const struct
     s->epoch = 1;
     s->ring = aligned_alloc(PAGE_BYTES, RING_BYTES); /* touched only as far as it is used */
     s->pages = calloc(PAGES_MAX, sizeof(*s->pages));
+    s->blocks = blocks_new();
     ASSERT(s->ring && s->pages);
     atomic_store(&s->first_segment, NO_POSITION);
     s->warm_last = &s->warm_first;
@@ -322,6 +323,7 @@ void store_abandon(struct store *s)
     pthread_cond_destroy(&s->worked);
     pthread_cond_destroy(&s->warmed);
     free((void *)s->pages);
+    blocks_free(s->blocks);
     free(s->ring);
     free(s);
 }

@@ -4,15 +4,8 @@
 #include <stdlib.h>
 
 enum {
-    WINDOW_BYTES = 16 * KIB,    /* what one read of a file takes for records that lie close together */
-    GUESS_BYTES_FIRST = 1 * KIB /* of a record whose size is not known yet; then as much as the last one had */
-};
-
-struct window {
-    const struct segment *segment; /* NULL: empty */
-    uint64_t from;
-    size_t size;
-    char bytes[WINDOW_BYTES];
+    GUESS_BYTES_FIRST = 1 * KIB, /* of a record whose size is not known yet; then as much as the last one had */
+    GUESS_BYTES_MAX = 4 * KIB
 };
 
 static struct error corrupt(uint64_t position)
@@ -59,62 +52,53 @@ static void ring_take(struct store *s, uint64_t position, struct arena *arena, s
 
 /* ---- from a file ---------------------------------------------------------------------------------------------------------------- */
 
-static struct error read_at(
+/* Some of it at least, if there is any: up to the end of a block, or of the file. */
+static struct error read_piece(
     struct store *s, const struct segment *g, uint64_t offset, void *out, size_t size, bool wait, size_t *ret_size)
 {
-    struct error e = sys->file.read_nowait(g->file, offset, out, size, ret_size);
-    if (e.code != ERR_COLD || !wait)
-        return e;
-    atomic_fetch_add_explicit(&s->cold_reads, 1, memory_order_relaxed);
-    return sys->file.read(g->file, offset, out, size, ret_size);
+    *ret_size = size < BLOCK_BYTES ? blocks_copy(s, g, offset, out, size, wait) : 0;
+    if (*ret_size)
+        return OK;
+    return segment_read(s, g, offset, out, size, wait, ret_size);
 }
 
-/* How much to read at the first of these: the following ones too, as long as they rise and the window reaches. */
-static size_t window_span(const struct segment *g, uint64_t offset, const lsn_t *lsns, size_t count, size_t guess)
+static struct error read_whole(
+    struct store *s, const struct segment *g, uint64_t offset, char *out, size_t size, bool wait)
 {
-    size_t span = guess;
-    for (size_t i = 1; i < count && lsns[i] > lsns[i - 1]; i++) {
-        uint64_t reach = (lsns[i] - lsns[0]) * STORE_RECORD_ALIGN + guess;
-        if (reach > WINDOW_BYTES)
-            break;
-        span = (size_t)reach;
+    for (size_t got; size > 0; offset += got, out += got, size -= got) {
+        TRY(read_piece(s, g, offset, out, size, wait, &got));
+        if (got == 0)
+            return corrupt(g->number * s->span + offset);
     }
-    return span < g->file_bytes - offset ? span : (size_t)(g->file_bytes - offset);
+    return OK;
 }
 
-/* The record at lsns[0], of which a part at least is in the window then. */
-static struct error read_file(struct store *s, struct window *w, const lsn_t *lsns, size_t count, size_t guess,
-    bool wait, struct arena *arena, struct record *ret)
+static struct error read_file(
+    struct store *s, uint64_t position, size_t guess, bool wait, struct arena *arena, struct record *ret)
 {
-    uint64_t position = lsns[0] * STORE_RECORD_ALIGN;
     const struct segment *g = segment_of(s, position);
     if (!g)
         return ERROR_OF(ERR_TRIMMED);
     uint64_t offset = position - g->number * s->span;
-    struct record_header h;
-    if (w->segment != g || offset < w->from || offset + sizeof(h) > w->from + w->size) {
-        w->segment = NULL;
-        TRY(read_at(s, g, offset, w->bytes, window_span(g, offset, lsns, count, guess), wait, &w->size));
-        w->segment = g;
-        w->from = offset;
-    }
-    const char *bytes = w->bytes + (offset - w->from);
-    size_t have = w->size - (size_t)(offset - w->from), rest = 0;
-    if (have < sizeof(h))
+    if (offset + RECORD_HEADER_BYTES > g->file_bytes)
         return corrupt(position);
-    memcpy(&h, bytes, sizeof(h));
+    char head[GUESS_BYTES_MAX];
+    struct record_header h;
+    size_t have = guess < g->file_bytes - offset ? guess : (size_t)(g->file_bytes - offset);
+    TRY(read_piece(s, g, offset, head, have, wait, &have));
+    if (have < sizeof(h)) {
+        TRY(read_whole(s, g, offset + have, head + have, sizeof(h) - have, wait));
+        have = sizeof(h);
+    }
+    memcpy(&h, head, sizeof(h));
     have -= sizeof(h);
     if (h.payload_bytes > g->file_bytes - offset - sizeof(h))
         return corrupt(position);
     if (have > h.payload_bytes)
         have = h.payload_bytes;
     char *payload = arena_alloc(arena, h.payload_bytes + 1u);
-    memcpy(payload, bytes + sizeof(h), have);
-    if (have < h.payload_bytes) {
-        TRY(read_at(s, g, offset + sizeof(h) + have, payload + have, h.payload_bytes - have, wait, &rest));
-        if (rest < h.payload_bytes - have)
-            return corrupt(position);
-    }
+    memcpy(payload, head + sizeof(h), have);
+    TRY(read_whole(s, g, offset + sizeof(h) + have, payload + have, h.payload_bytes - have, wait));
     return take(position, &h, payload, ret);
 }
 
@@ -124,10 +108,8 @@ struct error store_read_some(struct store *s, const lsn_t *lsns, size_t count, b
     struct record *ret_records, struct error *ret_errors)
 {
     struct ring_copy copies[STORE_READ_MAX];
-    struct window window;
     size_t guess = GUESS_BYTES_FIRST;
     ASSERT(count <= STORE_READ_MAX);
-    window.segment = NULL;
     pthread_mutex_lock(&s->lock);
     for (size_t i = 0; i < count; i++)
         ring_take(s, lsns[i] * STORE_RECORD_ALIGN, arena, &copies[i]);
@@ -138,13 +120,13 @@ struct error store_read_some(struct store *s, const lsn_t *lsns, size_t count, b
         if (r->is_there)
             ret_errors[i] = r->payload ? take(position, &r->header, r->payload, &ret_records[i]) : corrupt(position);
         else
-            ret_errors[i] = read_file(s, &window, lsns + i, count - i, guess, wait, arena, &ret_records[i]);
+            ret_errors[i] = read_file(s, position, guess, wait, arena, &ret_records[i]);
         if (ret_errors[i].code == ERR_COLD)
             return ret_errors[i];
         if (!failed(ret_errors[i]))
             guess = record_bytes(ret_records[i].payload.size);
-        if (guess > WINDOW_BYTES / 4)
-            guess = WINDOW_BYTES / 4;
+        if (guess > GUESS_BYTES_MAX)
+            guess = GUESS_BYTES_MAX;
     }
     return OK;
 }

@@ -343,7 +343,7 @@ static inline void toy_check_record(uint16_t log, const struct toy_item *item, c
     assert_int_equal(crc32c(0, r->payload.data, r->payload.size), item->crc);
 }
 
-/* One by one, and some at a time: rising, or falling, which no window helps. */
+/* One by one, and some at a time: rising, or falling. */
 static inline void toy_read_some(
     struct toy *t, uint16_t log, const struct toy_item *items, size_t count, bool is_rising, struct arena *arena)
 {
