@@ -36,7 +36,7 @@ def parse_options():
     parser.add_argument("--only", metavar="ID,ID", help="only these figures (see --list)")
     parser.add_argument("--skip", metavar="ID,ID", default="", help="all but these")
     parser.add_argument("--list", action="store_true", help="print the figures and end")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, help="5; with --full 9")
     parser.add_argument("--cell", type=float, default=1.0, metavar="S", help="measured seconds of a cell")
     parser.add_argument("--depth", type=int, help="messages of the deep backlog (1 million; with --full 10 million)")
     parser.add_argument("--full", action="store_true", help="everything at full size; takes more than an hour")
@@ -47,6 +47,8 @@ def parse_options():
     options = parser.parse_args()
     options.depth = options.depth or (10_000_000 if options.full else 1_000_000)
     options.minutes = options.minutes or (0 if options.full else 15)
+    if options.rounds is None:
+        options.rounds = 9 if options.full else 5
     if options.rounds < 1 or options.cell < 0.1 or options.depth < 20000:
         parser.error("--rounds >= 1, --cell >= 0.1, --depth >= 20000")
     return parser, options
