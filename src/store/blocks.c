@@ -7,8 +7,9 @@
  * to be told to this cache, and whoever reads through it checks the record's checksum as ever. Blocks of a segment that was
  * freed are never asked for again (segment_of comes first) and make room in their turn.
  *
- * Sets of BLOCK_WAYS blocks, newest first, each with a lock of its own, held for one copy or one read from the page cache.
- * Who finds a set locked reads the file. The memory is touched as it is first used. */
+ * Sets of BLOCK_WAYS blocks, the one used last first, each with a lock of its own, held for one copy or one read. A read may
+ * wait for the disk, for whoever asked for that; all others find the set locked and read the file. The memory is touched as
+ * it is first used. */
 #include "store/internal.h"
 #include "sys/pages.h"
 #include <stdlib.h>
@@ -66,22 +67,23 @@ static void bring_forward(struct set *set, int way)
     set->ways[0] = w;
 }
 
-/* With the set's lock. The block is in ways[0] then. */
-static bool have_block(struct store *s, struct set *set, uint64_t position, const struct segment *g, uint64_t offset,
-    size_t size, bool wait)
+/* With the set's lock. The block is in ways[0] then. One that cannot be read costs no other its place but the last. */
+static bool have_block(
+    struct set *set, uint64_t position, const struct segment *g, uint64_t offset, size_t size, bool wait)
 {
     int way = 0;
     while (way < BLOCK_WAYS - 1 && set->ways[way].position != position)
         way++;
-    bring_forward(set, way); /* the last one, if it is none of them: the one not used for longest */
-    struct way *w = &set->ways[0];
-    if (w->position == position)
-        return true;
-    size_t got;
-    w->position = NO_POSITION;
-    if (failed(segment_read(s, g, offset, w->bytes, size, wait, &got)) || got < size)
-        return false;
-    w->position = position;
+    struct way *w = &set->ways[way];
+    if (w->position != position) {
+        size_t got;
+        w->position = NO_POSITION;
+        struct error e = (wait ? sys->file.read : sys->file.read_nowait)(g->file, offset, w->bytes, size, &got);
+        if (failed(e) || got < size)
+            return false;
+        w->position = position;
+    }
+    bring_forward(set, way);
     return true;
 }
 
@@ -97,7 +99,7 @@ size_t blocks_copy(struct store *s, const struct segment *g, uint64_t offset, vo
         return 0;
     if (size > block - at)
         size = block - at;
-    if (have_block(s, set, position, g, from, block, wait))
+    if (have_block(set, position, g, from, block, wait))
         memcpy(out, set->ways[0].bytes + at, size);
     else
         size = 0;

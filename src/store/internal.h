@@ -239,9 +239,6 @@ uint64_t segment_last_number(const struct store *s);
 /* Makes the file of segment `number` ready: from a spare, or new, of `bytes`, filled with zeros. Header synced. */
 struct error segment_make(
     struct store *s, uint64_t number, uint64_t bytes, const struct segment_header *sealed, struct segment **ret);
-/* From the page cache; ERR_COLD: it is not there and !wait. */
-struct error segment_read(
-    struct store *s, const struct segment *g, uint64_t offset, void *out, size_t size, bool wait, size_t *ret_size);
 /* The first segments are small, so that each is ready when the one before is full: 1, 16, then the full span. */
 uint64_t segment_next_bytes(const struct store *s); /* (L) */
 struct error spare_make(struct store *s, uint64_t bytes);
@@ -280,7 +277,8 @@ bool snapshot_parse_name(const char *name, uint64_t *ret_number);
 bool segment_parse_name(const char *name, uint64_t *ret_number);
 
 /* blocks.c: 2 MiB of segment files that were read lately. Copies what the block at `offset` holds from there on, `size` bytes at
- * most, and says how many; 0: read the file (it is not in the page cache and !wait, not yet durable, or somebody is at it). */
+ * most, and says how many. 0: read the file; the block is not to be had (!wait: without the disk), not wholly durable, or
+ * somebody is at it. */
 struct blocks *blocks_new(void);
 void blocks_free(struct blocks *b);
 size_t blocks_copy(struct store *s, const struct segment *g, uint64_t offset, void *out, size_t size, bool wait);

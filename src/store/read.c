@@ -8,6 +8,10 @@ enum {
     GUESS_BYTES_MAX = 4 * KIB
 };
 
+struct how {
+    bool wait, takes_kept;
+};
+
 static struct error corrupt(uint64_t position)
 {
     return ERROR_SYS(ERR_CORRUPT, (int32_t)(position & 0x7fffffff));
@@ -52,29 +56,36 @@ static void ring_take(struct store *s, uint64_t position, struct arena *arena, s
 
 /* ---- from a file ---------------------------------------------------------------------------------------------------------------- */
 
-/* Some of it at least, if there is any: up to the end of a block, or of the file. */
-static struct error read_piece(
-    struct store *s, const struct segment *g, uint64_t offset, void *out, size_t size, bool wait, size_t *ret_size)
+/* Some of it at least, if there is any: up to the end of a block, or of the file. The disk is waited for only if these very
+ * bytes are cold. */
+static struct error read_piece(struct store *s, const struct segment *g, uint64_t offset, void *out, size_t size,
+    const struct how *how, size_t *ret_size)
 {
-    *ret_size = size < BLOCK_BYTES ? blocks_copy(s, g, offset, out, size, wait) : 0;
-    if (*ret_size)
+    bool is_small = how->takes_kept && size <= BLOCK_BYTES / 2;
+    if (is_small && (*ret_size = blocks_copy(s, g, offset, out, size, false)) > 0)
         return OK;
-    return segment_read(s, g, offset, out, size, wait, ret_size);
+    struct error e = sys->file.read_nowait(g->file, offset, out, size, ret_size);
+    if (e.code != ERR_COLD || !how->wait)
+        return e;
+    atomic_fetch_add_explicit(&s->cold_reads, 1, memory_order_relaxed);
+    if (is_small && (*ret_size = blocks_copy(s, g, offset, out, size, true)) > 0)
+        return OK;
+    return sys->file.read(g->file, offset, out, size, ret_size);
 }
 
-static struct error read_whole(
-    struct store *s, const struct segment *g, uint64_t offset, char *out, size_t size, bool wait)
+static struct error read_rest(
+    struct store *s, const struct segment *g, uint64_t offset, char *out, size_t size, const struct how *how)
 {
     for (size_t got; size > 0; offset += got, out += got, size -= got) {
-        TRY(read_piece(s, g, offset, out, size, wait, &got));
+        TRY(read_piece(s, g, offset, out, size, how, &got));
         if (got == 0)
-            return corrupt(g->number * s->span + offset);
+            return ERROR_OF(ERR_CORRUPT);
     }
     return OK;
 }
 
 static struct error read_file(
-    struct store *s, uint64_t position, size_t guess, bool wait, struct arena *arena, struct record *ret)
+    struct store *s, uint64_t position, size_t guess, const struct how *how, struct arena *arena, struct record *ret)
 {
     const struct segment *g = segment_of(s, position);
     if (!g)
@@ -85,9 +96,9 @@ static struct error read_file(
     char head[GUESS_BYTES_MAX];
     struct record_header h;
     size_t have = guess < g->file_bytes - offset ? guess : (size_t)(g->file_bytes - offset);
-    TRY(read_piece(s, g, offset, head, have, wait, &have));
+    TRY(read_piece(s, g, offset, head, have, how, &have));
     if (have < sizeof(h)) {
-        TRY(read_whole(s, g, offset + have, head + have, sizeof(h) - have, wait));
+        TRY(read_rest(s, g, offset + have, head + have, sizeof(h) - have, how));
         have = sizeof(h);
     }
     memcpy(&h, head, sizeof(h));
@@ -98,8 +109,19 @@ static struct error read_file(
         have = h.payload_bytes;
     char *payload = arena_alloc(arena, h.payload_bytes + 1u);
     memcpy(payload, head + sizeof(h), have);
-    TRY(read_whole(s, g, offset + sizeof(h) + have, payload + have, h.payload_bytes - have, wait));
+    TRY(read_rest(s, g, offset + sizeof(h) + have, payload + have, h.payload_bytes - have, how));
     return take(position, &h, payload, ret);
+}
+
+/* What was kept in memory may have gone bad there: the file has the last word. */
+static struct error read_checked(
+    struct store *s, uint64_t position, size_t guess, bool wait, struct arena *arena, struct record *ret)
+{
+    struct error e = read_file(s, position, guess, &(struct how){ .wait = wait, .takes_kept = true }, arena, ret);
+    if (LIKELY(e.code != ERR_CORRUPT))
+        return e;
+    e = read_file(s, position, guess, &(struct how){ .wait = wait }, arena, ret);
+    return e.code == ERR_CORRUPT ? corrupt(position) : e;
 }
 
 /* ---- both ------------------------------------------------------------------------------------------------------------------------ */
@@ -120,7 +142,7 @@ struct error store_read_some(struct store *s, const lsn_t *lsns, size_t count, b
         if (r->is_there)
             ret_errors[i] = r->payload ? take(position, &r->header, r->payload, &ret_records[i]) : corrupt(position);
         else
-            ret_errors[i] = read_file(s, position, guess, wait, arena, &ret_records[i]);
+            ret_errors[i] = read_checked(s, position, guess, wait, arena, &ret_records[i]);
         if (ret_errors[i].code == ERR_COLD)
             return ret_errors[i];
         if (!failed(ret_errors[i]))

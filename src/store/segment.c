@@ -84,16 +84,6 @@ void segment_forget(struct store *s, struct segment *g)
 
 /* ---- files ------------------------------------------------------------------------------------------------------------------ */
 
-struct error segment_read(
-    struct store *s, const struct segment *g, uint64_t offset, void *out, size_t size, bool wait, size_t *ret_size)
-{
-    struct error e = sys->file.read_nowait(g->file, offset, out, size, ret_size);
-    if (e.code != ERR_COLD || !wait)
-        return e;
-    atomic_fetch_add_explicit(&s->cold_reads, 1, memory_order_relaxed);
-    return sys->file.read(g->file, offset, out, size, ret_size);
-}
-
 static struct error sync_file(struct store *s, struct sys_file *f)
 {
     return s->options.durability != DURABILITY_MEMORY ? sys->file.sync(f) : OK;

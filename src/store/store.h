@@ -154,8 +154,9 @@ void store_on_durable(struct store *s, void (*call)(void *context), void *contex
 /* The record at `lsn`; the payload is copied into `arena`. Its checksum and position are verified: ERR_CORRUPT. wait == false:
  * ERR_COLD instead of waiting for the disk. ERR_TRIMMED: its segment is gone; ERR_IO. Any thread; the segment must be pinned. */
 struct error store_read(struct store *s, lsn_t lsn, bool wait, struct arena *arena, struct record *ret_record);
-/* Up to STORE_READ_MAX of them, each with its own outcome. Files are read in blocks of 16 KiB, of which the newest 2 MiB are kept:
- * what lies beside something that was read lately costs no system call. ERR_COLD: one of them is cold, and nothing else is said. */
+/* Up to STORE_READ_MAX of them, each with its own outcome; ERR_COLD: one of them is cold, and nothing else is said. Pieces of up
+ * to 8 KiB come from blocks of 16 KiB, of which the 2 MiB used last are kept: what lies beside something that was read lately
+ * costs no system call, as a rule. */
 struct error store_read_some(struct store *s, const lsn_t *lsns, size_t count, bool wait, struct arena *arena,
     struct record *ret_records, struct error *ret_errors);
 /* A reader thread brings these records into memory, as far as they can be read, and then calls done (on the reader thread;

@@ -1,23 +1,32 @@
-/* spread.c: see spread.h. */
+/* spread.c: see spread.h.
+ *
+ * What a thread may use apart from its tie is what the first thread of the process may use, which is never tied: so a taskset
+ * of the whole process and a cpuset that shrinks or grows are followed, although a tie is a choice of the thread's own. */
 #include "sys/spread.h"
 #include "base/check.h"
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 enum {
     LOOK_MS = 10,
     TIE_MS = 100,
-    BUSY_MS = 2 /* who had no turn for longer than this is not in the way */
+    BUSY_TURNS = 10, /* in LOOK_MS */
+    BUSY_MS = 25,    /* so long a thread counts as busy after such a look: it may be waiting for the disk */
+    NOWHERE = -1
 };
 
 struct seat {
-    _Alignas(64) _Atomic int core;
-    _Atomic uint64_t turn_ms;
+    _Alignas(64) _Atomic int core; /* where it runs, or is tied to */
+    _Atomic bool is_tied;
+    _Atomic uint64_t busy_until_ms;
     /* its thread's own */
-    uint64_t look_ms, tied_until_ms; /* 0: free */
-    cpu_set_t allowed, tied;
+    uint32_t turns;
+    uint64_t looked_ms, tied_until_ms;
+    cpu_set_t tie;
 };
 
 struct spread {
@@ -34,7 +43,7 @@ struct spread *spread_new(int threads)
     ASSERT(s);
     s->count = threads;
     for (int i = 0; i < threads; i++)
-        s->seats[i] = (struct seat){ .core = -1 };
+        s->seats[i] = (struct seat){ .core = NOWHERE };
     return s;
 }
 
@@ -43,66 +52,103 @@ void spread_free(struct spread *s)
     free(s);
 }
 
-/* One of the first `count` threads, but not `index`, has just run there; core < 0: anywhere. */
-static bool is_busy(const struct spread *s, int count, int index, int core, uint64_t now_ms)
+static bool is_busy(const struct seat *seat, uint64_t now_ms)
 {
-    for (int i = 0; i < count; i++) {
+    return atomic_load_explicit(&seat->busy_until_ms, memory_order_relaxed) > now_ms;
+}
+
+static bool is_another_busy(const struct spread *s, int index, uint64_t now_ms)
+{
+    for (int i = 0; i < s->count; i++)
+        if (i != index && is_busy(&s->seats[i], now_ms))
+            return true;
+    return false;
+}
+
+/* Whoever is tied there has it; of two that are free, the one with the smaller number. */
+static bool is_taken(const struct spread *s, int index, int core, uint64_t now_ms)
+{
+    for (int i = 0; i < s->count; i++) {
         const struct seat *seat = &s->seats[i];
-        int at = atomic_load_explicit(&seat->core, memory_order_relaxed);
-        if (i != index && at >= 0 && (core < 0 || at == core) &&
-            atomic_load_explicit(&seat->turn_ms, memory_order_relaxed) + BUSY_MS >= now_ms)
+        if (i != index && atomic_load_explicit(&seat->core, memory_order_relaxed) == core && is_busy(seat, now_ms) &&
+            (i < index || atomic_load_explicit(&seat->is_tied, memory_order_relaxed)))
             return true;
     }
     return false;
 }
 
-static int free_core(const struct spread *s, int index, uint64_t now_ms)
+/* `core`, or the next one after it that is allowed and nobody's; NOWHERE. */
+static int core_for(const struct spread *s, int index, int core, const cpu_set_t *allowed, uint64_t now_ms)
 {
-    for (int core = 0; core < CPU_SETSIZE; core++)
-        if (CPU_ISSET(core, &s->seats[index].allowed) && !is_busy(s, s->count, index, core, now_ms))
+    for (int i = 0; i < CPU_SETSIZE; i++, core = (core + 1) % CPU_SETSIZE)
+        if (CPU_ISSET(core, allowed) && !is_taken(s, index, core, now_ms))
             return core;
-    return -1;
+    return NOWHERE;
+}
+
+static bool allowed_of(pid_t thread, cpu_set_t *ret)
+{
+    return sched_getaffinity(thread, sizeof(*ret), ret) == 0;
 }
 
 static void tie(struct spread *s, int index, int core, uint64_t now_ms)
 {
     struct seat *seat = &s->seats[index];
-    if (sched_getaffinity(0, sizeof(seat->allowed), &seat->allowed) != 0)
+    cpu_set_t allowed, own;
+    if (!allowed_of(getpid(), &allowed) || !allowed_of(0, &own) || !CPU_EQUAL(&allowed, &own))
+        return; /* somebody gave this thread cores of its own */
+    core = core_for(s, index, core, &allowed, now_ms);
+    if (core == NOWHERE)
         return;
-    if (is_busy(s, index, index, core, now_ms)) /* the thread with the smaller number stays */
-        core = free_core(s, index, now_ms);
-    if (core < 0)
-        return;
-    CPU_ZERO(&seat->tied);
-    CPU_SET(core, &seat->tied);
-    if (sched_setaffinity(0, sizeof(seat->tied), &seat->tied) != 0)
+    CPU_ZERO(&seat->tie);
+    CPU_SET(core, &seat->tie);
+    if (sched_setaffinity(0, sizeof(seat->tie), &seat->tie) != 0)
         return;
     seat->tied_until_ms = now_ms + TIE_MS;
     atomic_store_explicit(&seat->core, core, memory_order_relaxed);
+    atomic_store_explicit(&seat->is_tied, true, memory_order_relaxed);
 }
 
-/* Unless somebody else has said meanwhile which cores it may use. */
+/* All cores there are, which the kernel cuts down to the cpuset, now and whenever that changes; unless the first thread may
+ * use less, because of a taskset. */
 static void untie(struct seat *seat)
 {
-    cpu_set_t now;
-    seat->tied_until_ms = 0;
-    if (sched_getaffinity(0, sizeof(now), &now) == 0 && CPU_EQUAL(&now, &seat->tied))
-        sched_setaffinity(0, sizeof(seat->allowed), &seat->allowed);
+    cpu_set_t allowed, own, all;
+    atomic_store_explicit(&seat->is_tied, false, memory_order_relaxed);
+    if (!allowed_of(getpid(), &allowed) || !allowed_of(0, &own))
+        return;
+    if (!CPU_EQUAL(&own, &seat->tie) && !CPU_EQUAL(&own, &allowed))
+        return; /* somebody gave it cores meanwhile */
+    memset(&all, 0xff, sizeof(all));
+    sched_setaffinity(0, sizeof(all), &all);
+    if (allowed_of(0, &own) && !CPU_EQUAL(&own, &allowed))
+        sched_setaffinity(0, sizeof(allowed), &allowed);
+}
+
+static void look(struct spread *s, int index, int core, uint64_t now_ms)
+{
+    struct seat *seat = &s->seats[index];
+    bool busy = seat->turns * (uint64_t)LOOK_MS >= BUSY_TURNS * (now_ms - seat->looked_ms);
+    seat->turns = 0;
+    seat->looked_ms = now_ms;
+    if (busy)
+        atomic_store_explicit(&seat->busy_until_ms, now_ms + BUSY_MS, memory_order_relaxed);
+    bool is_tied = atomic_load_explicit(&seat->is_tied, memory_order_relaxed);
+    if (is_tied && now_ms >= seat->tied_until_ms)
+        untie(seat);
+    else if (!is_tied && busy && is_another_busy(s, index, now_ms))
+        tie(s, index, core, now_ms);
 }
 
 void spread_turn(struct spread *s, int index, uint64_t now_ms)
 {
     struct seat *seat = &s->seats[index];
     int core = sched_getcpu();
+    if (core < 0)
+        return;
     if (core != atomic_load_explicit(&seat->core, memory_order_relaxed))
         atomic_store_explicit(&seat->core, core, memory_order_relaxed);
-    if (now_ms != atomic_load_explicit(&seat->turn_ms, memory_order_relaxed))
-        atomic_store_explicit(&seat->turn_ms, now_ms, memory_order_relaxed);
-    if (now_ms < seat->look_ms)
-        return;
-    seat->look_ms = now_ms + LOOK_MS;
-    if (!seat->tied_until_ms && is_busy(s, s->count, index, -1, now_ms))
-        tie(s, index, core, now_ms);
-    else if (seat->tied_until_ms && now_ms >= seat->tied_until_ms)
-        untie(seat);
+    seat->turns++;
+    if (now_ms >= seat->looked_ms + LOOK_MS)
+        look(s, index, core, now_ms);
 }

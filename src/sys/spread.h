@@ -5,14 +5,17 @@
  *          ran within the last half millisecond. So two reactors share one core for milliseconds while another core idles:
  *          15 to 22 % of the time at 64 connections on two cores. Tying each to a core for good would cost more when there
  *          is little to do (a client and the thread that serves it do best on one core) or when somebody else needs the core.
- * Does     A thread that finds, once in LOOK_MS, that another one is busy too ties itself to the core it is on, or, if one
- *          with a smaller number is there, to an allowed core where none is. After TIE_MS it is free until the next look,
- *          so that the kernel can take it away from a core that is wanted elsewhere. A thread that is busy alone, and threads
- *          that outnumber the allowed cores, are left to the kernel.
- * Limits   which cores may be used stays what the operator chose, before and meanwhile.
+ * Does     Looks once in 10 ms. A thread that had ten turns since its last look is busy. If another one is busy, too, it ties
+ *          itself to the core it is on, or, if that is another's, to the next allowed one that is nobody's. After 100 ms it
+ *          is free until the next look, so that the kernel can take it off a core that is wanted elsewhere. One that is busy
+ *          alone, and threads that outnumbered the allowed cores at the start, are left to the kernel.
+ * Limits   A core is a logical processor. Which may be used is what the process's first thread may use (so that one must not
+ *          call spread_turn): a taskset of the whole process or a change of its cpuset is followed at the end of a tie. A
+ *          thread that was given cores of its own is left alone, unless they are the very one it is tied to at that moment.
+ *          A thread that falls asleep tied stays so until its next turn.
  * Thread   spread_turn(index) on thread `index` only.
  * Fails    never: where the kernel refuses, threads stay free.
- * Cost     a turn: the number of the core from thread-local memory; four system calls in TIE_MS and thread.
+ * Cost     a turn: the number of the core (with glibc 2.35 from thread-local memory); a tie and its end: seven system calls.
  * Source   Linux kernel/sched/fair.c: wake_affine, select_idle_sibling, task_hot; sched_setaffinity(2).
  */
 #ifndef MILLRACE_SYS_SPREAD_H

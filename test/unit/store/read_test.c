@@ -6,22 +6,31 @@
 enum { LARGE_READ = 8 * KIB };
 
 static struct sys counting;
-static size_t file_reads;
-static bool is_all_cold, fails_large;
+static size_t file_reads, waits;
+static bool is_all_cold;
+static enum { LARGE_GOOD, LARGE_COLD, LARGE_FAILS, LARGE_FLIPPED } large; /* what becomes of reads of whole blocks */
 
 static struct error read_nowait(struct sys_file *f, uint64_t offset, void *out, size_t size, size_t *ret_size)
 {
     file_reads++;
     if (is_all_cold)
         return ERROR_OF(ERR_COLD);
-    if (fails_large && size > LARGE_READ)
+    if (size <= LARGE_READ || large == LARGE_GOOD)
+        return sys_memory.file.read_nowait(f, offset, out, size, ret_size);
+    if (large == LARGE_COLD)
+        return ERROR_OF(ERR_COLD);
+    if (large == LARGE_FAILS)
         return ERROR_SYS(ERR_IO, 5);
-    return sys_memory.file.read_nowait(f, offset, out, size, ret_size);
+    struct error e = sys_memory.file.read_nowait(f, offset, out, size, ret_size);
+    for (size_t i = 0; i < *ret_size; i += 128)
+        ((char *)out)[i] ^= 1;
+    return e;
 }
 
 static struct error read_waiting(struct sys_file *f, uint64_t offset, void *out, size_t size, size_t *ret_size)
 {
     file_reads++;
+    waits++;
     return sys_memory.file.read(f, offset, out, size, ret_size);
 }
 
@@ -34,9 +43,10 @@ static void open_filled(struct toy *t, const size_t *sizes, size_t size_count, i
     counting.file.read_nowait = read_nowait;
     counting.file.read = read_waiting;
     sys = &counting;
-    is_all_cold = fails_large = false;
+    is_all_cold = false;
+    large = LARGE_GOOD;
     snprintf(dir, sizeof(dir), "/memory/read-%d", ++next);
-    struct store_options options = { .dir = dir, .segment_bytes = 4 * MIB, .snapshot_bytes = 64 * MIB };
+    struct store_options options = { .dir = dir, .segment_bytes = 4 * MIB + 4 * KIB, .snapshot_bytes = 64 * MIB };
     toy_init(t, 77);
     toy_must_open(t, &options);
     for (size_t i = 0; i < each; i++)
@@ -45,7 +55,7 @@ static void open_filled(struct toy *t, const size_t *sizes, size_t size_count, i
     toy_flush(t);
     store_close(t->store, false);
     toy_must_open(t, &options);
-    file_reads = 0;
+    file_reads = waits = 0;
 }
 
 static struct error read_ten(struct toy *t, int log, size_t from, bool wait)
@@ -120,14 +130,50 @@ static void test_cold(void **state)
     toy_deinit(&t);
 }
 
-static void test_unreadable_neighbourhood(void **state)
+/* Whoever waits does so for what he asked for only. */
+static void test_warm_beside_cold(void **state)
 {
     static const size_t size = 300;
     (void)state;
     struct toy t;
     open_filled(&t, &size, 1, 1, 100);
-    fails_large = true;
+    large = LARGE_COLD;
+    assert_int_equal(read_ten(&t, 0, 20, true).code, 0);
+    assert_int_equal(waits, 0);
+    store_close(t.store, false);
+    toy_deinit(&t);
+}
+
+static void test_bad_neighbourhood(void **state)
+{
+    static const size_t size = 300;
+    (void)state;
+    struct toy t;
+    open_filled(&t, &size, 1, 1, 100);
+    large = LARGE_FAILS;
     assert_int_equal(read_ten(&t, 0, 20, false).code, 0);
+    large = LARGE_FLIPPED;
+    assert_int_equal(read_ten(&t, 0, 20, false).code, 0);
+    assert_int_equal(read_ten(&t, 0, 20, false).code, 0); /* although what is kept is still bad */
+    store_close(t.store, false);
+    toy_deinit(&t);
+}
+
+/* Reads of blocks that are not to be had take no other block's place but one. */
+static void test_failures_leave_the_rest(void **state)
+{
+    static const size_t size = 4000;
+    enum { EACH = 900 }; /* more than 200 blocks */
+    (void)state;
+    struct toy t;
+    open_filled(&t, &size, 1, 1, EACH);
+    assert_int_equal(read_ten(&t, 0, 0, false).code, 0);
+    large = LARGE_COLD;
+    for (size_t from = 10; from + 10 <= EACH; from += 10)
+        assert_int_equal(read_ten(&t, 0, from, false).code, 0);
+    file_reads = 0;
+    assert_int_equal(read_ten(&t, 0, 0, false).code, 0);
+    assert_int_equal(file_reads, 0);
     store_close(t.store, false);
     toy_deinit(&t);
 }
@@ -139,7 +185,9 @@ int main(void)
         cmocka_unit_test(test_neighbours_come_from_memory),
         cmocka_unit_test(test_any_order),
         cmocka_unit_test(test_cold),
-        cmocka_unit_test(test_unreadable_neighbourhood),
+        cmocka_unit_test(test_warm_beside_cold),
+        cmocka_unit_test(test_bad_neighbourhood),
+        cmocka_unit_test(test_failures_leave_the_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
