@@ -19,10 +19,11 @@ enum {
     FLUSH_WAITING_MAX = 128,  /* replies that may gather before the committer is asked although work is ready, */
     FLUSH_WAIT_MS = 2,        /* and how long: some clients always have work ready */
     LAZY_FLUSH_MS = 10,       /* records nobody waits for (standard leases) reach the disk this much later */
+    READY_MAX = 32,           /* calls that gather before their owners are asked */
     LOG_LINES_PER_S_MAX = 20, /* of refused requests, a front: whoever floods us must not fill the log */
 };
 
-enum call_state { CALL_NEW, CALL_AT_OWNER, CALL_WAITING, CALL_FREE };
+enum call_state { CALL_NEW, CALL_READY, CALL_AT_OWNER, CALL_WAITING, CALL_FREE };
 
 struct front {
     int index;
@@ -30,6 +31,8 @@ struct front {
     struct store *store;
     const struct gateway_options *gateway;
 
+    struct task *ready, **ready_end; /* calls for owners, of this turn */
+    uint32_t ready_count;
     _Atomic(struct task *) inbox; /* calls that others finished, newest first */
     struct link waiting;          /* finished, by rising wait_lsn */
     size_t waiting_count;
@@ -419,6 +422,45 @@ static void detach_input(struct front *f, struct call *c, struct stream *s)
     stream_release_input(s);
 }
 
+/* Owners are asked at the end of the turn, for all its calls in a row: what belongs to a queue is in this core's caches then,
+ * while two fronts that took turns at it would fetch it from each other for every call. */
+static struct call *take_ready(struct front *f)
+{
+    struct task *t = f->ready;
+    if (!t)
+        return NULL;
+    f->ready = t->next;
+    if (!f->ready)
+        f->ready_end = &f->ready;
+    f->ready_count--;
+    return CONTAINER_OF(t, struct call, task);
+}
+
+static void submit_ready(struct front *f)
+{
+    struct call *c;
+    while ((c = take_ready(f))) {
+        if (c->is_gone) { /* nothing has been decided */
+            call_unref(c);
+            continue;
+        }
+        c->state = CALL_AT_OWNER;
+        owner_submit(owner_of(c->log), &c->task);
+    }
+}
+
+static void add_ready(struct front *f, struct call *c)
+{
+    c->state = CALL_READY;
+    c->task.next = NULL;
+    *f->ready_end = &c->task;
+    f->ready_end = &c->task.next;
+    if (++f->ready_count == READY_MAX) {
+        submit_ready(f);
+        take_inbox(f);
+    }
+}
+
 static void on_request(struct stream *s)
 {
     struct front *f = s->front;
@@ -439,9 +481,7 @@ static void on_request(struct stream *s)
     }
     if (c->op->is_waiting)
         detach_input(f, c, s);
-    c->state = CALL_AT_OWNER;
-    owner_submit(owner_of(c->log), &c->task);
-    take_inbox(f);
+    add_ready(f, c);
 }
 
 static void on_gone(struct stream *s)
@@ -457,7 +497,7 @@ static void on_gone(struct stream *s)
     if (c->state == CALL_NEW) { /* the body never came */
         call_unref(c);
         return;
-    }
+    } /* CALL_READY: submit_ready will see it */
     if (c->state == CALL_AT_OWNER && c->op->is_waiting) {
         atomic_fetch_add(&c->references, 1);
         c->cancel.run = run_cancel;
@@ -518,6 +558,7 @@ static bool commit(struct front *f, bool is_idle)
 static bool before_sleep(void *context, bool is_idle)
 {
     struct front *f = context;
+    submit_ready(f);
     bool did = take_inbox(f);
     owners_tick((uint16_t)f->index, (uint16_t)all.count, this_turn_ms);
     did |= take_inbox(f);
@@ -570,6 +611,7 @@ static void front_init(struct front *f, int index, const struct front_options *o
     f->index = index;
     f->store = options->store;
     f->gateway = options->gateway;
+    f->ready_end = &f->ready;
     f->reactor = http_server_reactor(options->http, index);
     list_init(&f->waiting);
     buf_init(&f->body);
@@ -625,6 +667,8 @@ void fronts_pass_turn(void)
 static bool drop_calls(struct front *f)
 {
     this_front = f;
+    for (struct call *c; (c = take_ready(f));) /* of a turn that did not come to its end */
+        call_unref(c);
     bool did = take_inbox(f);
     while (!list_is_empty(&f->waiting)) {
         struct call *c = LIST_ENTRY(f->waiting.next, struct call, front_link);

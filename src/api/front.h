@@ -1,6 +1,6 @@
 /* front.h: the reactor thread's side of a call: makes it, hands it to its owner, holds the reply until the disk has it.
  *
- *   on_head ─ parse signature ─> on_request ─ gateway: verify, bind, route ─> owner_submit
+ *   on_head ─ parse signature ─> on_request ─ gateway: verify, bind, route ─ end of the turn ─> owner_submit
  *   done (here or back from another thread) ─> finish ─> waiting, in order of LSN ─ durable ─> encode, stream_reply
  *
  * One commit serves everybody: when a turn ends and replies wait, the front flushes on its own thread if nothing else is
