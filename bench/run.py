@@ -39,7 +39,7 @@ def parse_options():
     parser.add_argument("--rounds", type=int, help="5; with --full 9")
     parser.add_argument("--cell", type=float, default=1.0, metavar="S", help="measured seconds of a cell")
     parser.add_argument("--depth", type=int, help="messages of the deep backlog (1 million; with --full 10 million)")
-    parser.add_argument("--full", action="store_true", help="everything at full size; takes more than an hour")
+    parser.add_argument("--full", action="store_true", help="everything at full size; takes about 40 minutes")
     parser.add_argument("--minutes", type=float, help="figures not begun by then are named as not measured (15; --full: none)")
     parser.add_argument("--tools", default=BASE, metavar="DIR", help="where load, ceiling and disk are")
     parser.add_argument("--data", default=os.path.join(BASE, "data"), metavar="DIR", help="where servers keep data, on the disk to measure")

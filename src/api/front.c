@@ -422,8 +422,6 @@ static void detach_input(struct front *f, struct call *c, struct stream *s)
     stream_release_input(s);
 }
 
-/* Owners are asked at the end of the turn, for all its calls in a row: what belongs to a queue is in this core's caches then,
- * while two fronts that took turns at it would fetch it from each other for every call. */
 static struct call *take_ready(struct front *f)
 {
     struct task *t = f->ready;
@@ -436,6 +434,8 @@ static struct call *take_ready(struct front *f)
     return CONTAINER_OF(t, struct call, task);
 }
 
+/* Owners are asked at the end of the turn, for all its calls in a row: what belongs to a queue is in this core's caches then,
+ * while two fronts that took turns at it would fetch it from each other for every call. */
 static void submit_ready(struct front *f)
 {
     struct call *c;
@@ -492,12 +492,12 @@ static void on_gone(struct stream *s)
         pages_gone(s);
         return;
     }
-    c->is_gone = true;
+    c->is_gone = true; /* submit_ready and finished calls look at it */
     c->stream = NULL;
     if (c->state == CALL_NEW) { /* the body never came */
         call_unref(c);
         return;
-    } /* CALL_READY: submit_ready will see it */
+    }
     if (c->state == CALL_AT_OWNER && c->op->is_waiting) {
         atomic_fetch_add(&c->references, 1);
         c->cancel.run = run_cancel;

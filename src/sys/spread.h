@@ -15,7 +15,7 @@
  *          A thread that falls asleep tied stays so until its next turn.
  * Thread   spread_turn(index) on thread `index` only.
  * Fails    never: where the kernel refuses, threads stay free.
- * Cost     a turn: the number of the core (with glibc 2.35 from thread-local memory); a tie and its end: seven system calls.
+ * Cost     a turn: the number of the core (with glibc 2.35 from thread-local memory); a tie and its end: nine system calls.
  * Source   Linux kernel/sched/fair.c: wake_affine, select_idle_sibling, task_hot; sched_setaffinity(2).
  */
 #ifndef MILLRACE_SYS_SPREAD_H
