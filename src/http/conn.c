@@ -1,8 +1,14 @@
 /* conn.c: a connection's life: events, time, what to wait for, its end; see core.h.
  *
  * Waiting costs no system call in the common case: a connection stays registered for reading from its first to its last
- * request. That changes only when the socket does not take a reply (then for writing), and when a client sends while
- * its reply is pending (then reading pauses until the reply).
+ * request. That changes only when the socket does not take a reply (then for writing).
+ *
+ * What arrives at a plain connection is told once (EPOLLET), which spares the kernel a look at each connection a turn that
+ * has nothing new. A receive that comes back short took everything there was, and what comes later is told again. One that
+ * filled its room leaves `has_unread`, as does what comes while a reply is pending; the end of the client's side leaves
+ * `has_ended`. Whoever goes on to wait with one of them asks to be told again. Inside of TLS, where bytes of the socket and
+ * bytes of the client are not the same, and while blocked or lingering, readiness is told as long as it lasts; there, a
+ * client that sends while its reply is pending is paused.
  *
  * Time costs no heap operation in the common case either: `deadline_ms` is written freely, the timer is only ever moved
  * to an earlier time, and when it fires too early it is set again.
@@ -12,6 +18,8 @@
 #include <sys/epoll.h>
 
 #include "base/mutant.h"
+
+enum { READING = EPOLLIN | EPOLLRDHUP };
 
 static void on_ready(struct reactor_source *source, uint32_t events);
 static void on_timer(struct timer *timer);
@@ -86,7 +94,7 @@ void conn_start(struct conn *c, struct http_thread *t)
         is_usable = c->tls != NULL;
     }
     tls_context_unref(context);
-    if (!is_usable || failed(reactor_add(t->reactor, &c->source, EPOLLIN | EPOLLRDHUP))) {
+    if (!is_usable || failed(reactor_add(t->reactor, &c->source, READING | (c->tls ? 0 : EPOLLET)))) {
         tls_free(c->tls);
         conn_discard(t->server, c);
         atomic_fetch_sub_explicit(&t->load, 1, memory_order_relaxed);
@@ -127,8 +135,11 @@ struct slice http_peer_format(const struct http_peer *peer, char out[HTTP_PEER_T
 
 ssize_t conn_receive(struct conn *c, void *out, size_t size)
 {
-    if (!c->tls)
-        return sock_receive(c->source.fd, out, size);
+    if (!c->tls) {
+        ssize_t received = sock_receive(c->source.fd, out, size);
+        c->has_unread = received == (ssize_t)size;
+        return received;
+    }
     ssize_t count = tls_receive(c->tls, out, size);
     c->has_more_tls = count > 0 && tls_has_more(c->tls);
     c->receive_wants_out = count == SOCK_AGAIN_OTHER;
@@ -259,9 +270,25 @@ static void on_timer(struct timer *timer)
 
 /* == What to do after something was done == */
 
+static bool is_told_once(const struct conn *c)
+{
+    return !c->tls && !c->is_blocked && c->state != CONN_LINGERING;
+}
+
 static void update_interest(struct conn *c)
 {
-    uint32_t events = EPOLLIN | EPOLLRDHUP;
+    struct reactor *r = c->thread->reactor;
+    if (LIKELY(is_told_once(c))) {
+        bool is_again = c->has_ended || (c->has_unread && c->state != CONN_PENDING);
+        if (LIKELY(!is_again)) {
+            reactor_change(r, &c->source, READING | EPOLLET);
+        } else {
+            c->has_unread = false;
+            reactor_tell_again(r, &c->source, READING | EPOLLET);
+        }
+        return;
+    }
+    uint32_t events = READING;
     if (c->state != CONN_PENDING)
         c->is_paused = false;
     if (c->is_blocked) /* an end of the client's side alone does not keep it from taking its reply */
@@ -270,7 +297,7 @@ static void update_interest(struct conn *c)
         events = EPOLLRDHUP;
     else if (c->receive_wants_out)
         events |= EPOLLOUT;
-    reactor_change(c->thread->reactor, &c->source, events);
+    reactor_change(r, &c->source, events);
 }
 
 /* Everything is sent. False: c is gone. */
@@ -344,6 +371,8 @@ static void on_ready(struct reactor_source *source, uint32_t events)
         on_lingering(c);
         return;
     }
+    c->has_unread = true;
+    c->has_ended |= (events & EPOLLRDHUP) != 0;
     if (UNLIKELY(c->state == CONN_PENDING)) {
         c->is_paused = true;
         update_interest(c);

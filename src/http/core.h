@@ -144,7 +144,9 @@ struct conn {
     bool has_unparsed : 1;      /* bytes in the block that the parser has not seen */
     bool has_more_tls : 1;      /* bytes inside the TLS filter */
     bool is_blocked : 1;        /* the socket did not take the output */
-    bool is_paused : 1;         /* a client that sends while its reply is pending is not read */
+    bool has_unread : 1;        /* plain: bytes in the socket that were told of */
+    bool has_ended : 1;         /* the client will send no more; that was told of */
+    bool is_paused : 1;         /* TLS: a client that sends while its reply is pending is not read */
     bool receive_wants_out : 1; /* TLS: receiving waits until writable */
     bool send_wants_in : 1;     /* TLS: sending waits until readable */
     bool lingers : 1;           /* after the last reply */

@@ -158,8 +158,12 @@ struct error reactor_add(struct reactor *r, struct reactor_source *source, uint3
 
 void reactor_change(struct reactor *r, struct reactor_source *source, uint32_t events)
 {
-    if (source->events == events)
-        return;
+    if (source->events != events)
+        reactor_tell_again(r, source, events);
+}
+
+void reactor_tell_again(struct reactor *r, struct reactor_source *source, uint32_t events)
+{
     struct epoll_event event = { .events = events, .data.ptr = source };
     int result = sys->net->epoll_ctl(r->epoll_fd, EPOLL_CTL_MOD, source->fd, &event);
     ASSERT(result == 0); /* the descriptor was added, and a change takes no memory */

@@ -52,7 +52,8 @@ struct reactor_post {
 };
 void reactor_post(struct reactor *r, struct reactor_post *post);
 
-/* Descriptors: level-triggered; events are EPOLLIN|EPOLLOUT|EPOLLRDHUP bits. */
+/* Descriptors: events are EPOLLIN|EPOLLOUT|EPOLLRDHUP bits, told as long as they last; with EPOLLET once each time something
+ * arrives, ends, or makes room. */
 struct reactor_source {
     int fd;
     uint32_t events;
@@ -61,6 +62,8 @@ struct reactor_source {
 struct error reactor_add(struct reactor *r, struct reactor_source *source, uint32_t events);
 /* no system call if unchanged */
 void reactor_change(struct reactor *r, struct reactor_source *source, uint32_t events);
+/* like it, and what is there already is told again: one system call, always */
+void reactor_tell_again(struct reactor *r, struct reactor_source *source, uint32_t events);
 /* no on_ready after it, even in this turn */
 void reactor_remove(struct reactor *r, struct reactor_source *source);
 

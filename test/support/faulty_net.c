@@ -40,6 +40,9 @@ struct descriptor {
     bool is_signalled;
     bool is_watched;
     struct epoll_event interest;
+    /* EPOLLET: what was told of, and whether it is to be told again */
+    uint64_t told_bytes;
+    bool told_end, told_reset, is_again;
 };
 
 static struct {
@@ -387,8 +390,11 @@ static ssize_t net_receive(int fd, void *out, size_t size, int flags)
     size_t most = here(&c->to_server);
     if (most == 0)
         return is_ended(&c->to_server) ? 0 : fail(EAGAIN);
-    size = share_of(size < most ? size : most);
+    size_t all = size < most ? size : most;
+    size = share_of(all);
     pipe_take(&c->to_server, out, size);
+    if (size < all) /* as if the rest had come right after */
+        descriptor_of(fd, STREAM)->is_again = true;
     c->taken_us = net.now_us();
     return (ssize_t)size;
 }
@@ -469,12 +475,34 @@ static uint32_t stream_events(const struct connection *c)
     return events;
 }
 
+static uint64_t arrived(const struct pipe *p)
+{
+    return p->head + here(p);
+}
+
+/* Edge-triggered, only what arrives: nobody watches like that for room to send. */
+static bool is_news(const struct descriptor *d)
+{
+    const struct pipe *p = &net.connections[d->connection].to_server;
+    ASSERT(!(d->interest.events & EPOLLOUT));
+    return d->is_again || d->told_bytes != arrived(p) || d->told_end != is_ended(p) || d->told_reset != is_reset(p);
+}
+
+static void note_told(struct descriptor *d)
+{
+    const struct pipe *p = &net.connections[d->connection].to_server;
+    d->told_bytes = arrived(p);
+    d->told_end = is_ended(p);
+    d->told_reset = is_reset(p);
+    d->is_again = false;
+}
+
 static uint32_t events_of(const struct descriptor *d)
 {
     uint32_t events = 0;
     if (d->kind == LISTENER)
         events = first_waiting(d->port) ? EPOLLIN : 0;
-    else if (d->kind == STREAM)
+    else if (d->kind == STREAM && (!(d->interest.events & EPOLLET) || is_news(d)))
         events = stream_events(&net.connections[d->connection]);
     else if (d->kind == EVENT)
         events = d->is_signalled ? EPOLLIN : 0;
@@ -496,6 +524,7 @@ static int net_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event
     struct descriptor *d = &net.descriptors[index];
     ASSERT(d->kind != NONE && d->kind != EPOLL && d->is_watched == (operation != EPOLL_CTL_ADD));
     d->is_watched = operation != EPOLL_CTL_DEL;
+    d->is_again = true;
     if (d->is_watched)
         d->interest = *event;
     return 0;
@@ -517,6 +546,8 @@ static int net_epoll_wait(int epoll_fd, struct epoll_event *ret_events, int coun
         if (!events)
             continue;
         d->is_signalled = false;
+        if (d->kind == STREAM)
+            note_told(d);
         ret_events[found++] = (struct epoll_event){ .events = events, .data = d->interest.data };
     }
     net.is_busy = found > 0 || timeout_ms == 0;
