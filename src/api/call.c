@@ -1,5 +1,6 @@
 #include "api/call.h"
 #include "api/owner.h"
+#include "crypto/digest.h"
 
 struct error call_fail(struct call *c, uint32_t code, const char *format, ...)
 {
@@ -20,6 +21,19 @@ struct error call_fail_format(struct call *c, uint32_t code, int unused, ...)
     c->error_message = arena_vprintf(&c->arena, error_row(code)->text, args);
     va_end(args);
     return ERROR_OF(code);
+}
+
+void call_md5_later(struct call *c, struct slice text, uint8_t *out)
+{
+    c->md5.text = text;
+    c->md5.out = out;
+}
+
+void call_md5_now(struct call *c)
+{
+    if (UNLIKELY(c->md5.out))
+        md5(c->md5.text, c->md5.out);
+    c->md5.out = NULL;
 }
 
 struct error call_record(struct call *c, uint16_t type, uint64_t object, struct slice payload)

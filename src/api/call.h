@@ -53,6 +53,10 @@ struct call {
     lsn_t wait_lsn;             /* the reply waits until store_durable() > this; 0: needs nothing */
     bool is_wait_chosen;        /* run set wait_lsn itself (a standard receive); else it becomes the log's last LSN */
     void *scratch;              /* from run to finish */
+    struct {                    /* call_md5_later */
+        struct slice text;
+        uint8_t *out; /* NULL: nothing to do */
+    } md5;
 
     /* waiting */
     struct link waiting;       /* in a list of the service's (long poll), see call_wait */
@@ -78,6 +82,12 @@ struct error call_fail(struct call *c, uint32_t code, const char *format, ...) P
 /* the row's sentence is the format */
 #define call_fail_row(c, code, ...) call_fail_format((c), (code), 0, ##__VA_ARGS__)
 struct error call_fail_format(struct call *c, uint32_t code, int unused, ...);
+
+/* The MD5 of `text` into out[16] before run is called, for routes: the front works out those of all calls of a turn side by
+ * side, four in the time of one. Both stay where they are until then. A run function that may have been called by someone else
+ * asks call_md5_now, which does nothing if it was done. */
+void call_md5_later(struct call *c, struct slice text, uint8_t *out);
+void call_md5_now(struct call *c);
 
 /* For run functions: append and apply one record; c->wait_lsn moves up. See owner_record. */
 struct error call_record(struct call *c, uint16_t type, uint64_t object, struct slice payload);

@@ -8,7 +8,7 @@ static enum header_count find_only(const struct http_request *r, struct slice na
 {
     enum header_count count = HEADER_NONE;
     for (size_t i = 0; i < r->header_count; i++) {
-        if (!slice_equal_nocase(r->headers[i].name, name))
+        if (!header_is(&r->headers[i], name))
             continue;
         *ret_value = r->headers[i].value;
         count = count == HEADER_NONE ? HEADER_ONE : HEADER_MANY;
@@ -73,7 +73,7 @@ static bool read_addresses(const struct http_request *r, const struct gateway_op
 {
     for (size_t i = r->header_count; i-- > 0;) {
         struct slice list = r->headers[i].value;
-        if (!slice_equal_nocase(r->headers[i].name, SLICE("x-forwarded-for")))
+        if (!header_is(&r->headers[i], SLICE("x-forwarded-for")))
             continue;
         while (!slice_is_none(list)) {
             struct network address;
@@ -105,7 +105,7 @@ static const char *read_host(const struct http_request *r, struct forwarded *f)
 
 static const char *read_protocol(const struct http_request *r, struct forwarded *f)
 {
-    struct slice protocol;
+    struct slice protocol = SLICE_NONE;
     enum header_count count = find_only(r, SLICE("x-forwarded-proto"), &protocol);
     if (count == HEADER_NONE)
         return NULL;

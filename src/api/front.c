@@ -6,6 +6,8 @@
 #include "api/service.h"
 #include "base/mutant.h"
 #include "base/log.h"
+#include "base/text.h"
+#include "crypto/digest.h"
 #include "sys/spread.h"
 #include "sys/sys.h"
 #include <semaphore.h>
@@ -90,15 +92,7 @@ static void make_request_id(struct front *f, char out[37])
     memcpy(bytes, words, 16);
     bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x40);
     bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80);
-    static const char digits[] = "0123456789abcdef";
-    char *at = out;
-    for (int i = 0; i < 16; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10)
-            *at++ = '-';
-        *at++ = digits[bytes[i] >> 4];
-        *at++ = digits[bytes[i] & 15];
-    }
-    *at = 0;
+    text_format_uuid(bytes, out);
 }
 
 static struct call *call_new(struct front *f, struct stream *s)
@@ -434,11 +428,32 @@ static struct call *take_ready(struct front *f)
     return CONTAINER_OF(t, struct call, task);
 }
 
+/* The input of a call whose client is gone is, too. */
+static void digest_ready(struct front *f)
+{
+    struct slice texts[READY_MAX];
+    uint8_t digests[READY_MAX][MD5_BYTES], *out[READY_MAX];
+    size_t count = 0;
+    for (struct task *t = f->ready; t; t = t->next) {
+        struct call *c = CONTAINER_OF(t, struct call, task);
+        if (!c->md5.out || c->is_gone)
+            continue;
+        texts[count] = c->md5.text;
+        out[count++] = c->md5.out;
+        c->md5.out = NULL;
+    }
+    if (count)
+        md5_each(texts, count, digests);
+    for (size_t i = 0; i < count; i++)
+        memcpy(out[i], digests[i], MD5_BYTES);
+}
+
 /* Owners are asked at the end of the turn, for all its calls in a row: what belongs to a queue is in this core's caches then,
  * while two fronts that took turns at it would fetch it from each other for every call. */
 static void submit_ready(struct front *f)
 {
     struct call *c;
+    digest_ready(f);
     while ((c = take_ready(f))) {
         if (c->is_gone) { /* nothing has been decided */
             call_unref(c);

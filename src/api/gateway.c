@@ -10,9 +10,6 @@
 #include "sys/sys.h"
 #include <stdatomic.h>
 
-static_assert(sizeof(struct http_header) == sizeof(struct sigv4_header), "headers are handed over as they are");
-static_assert(offsetof(struct http_header, value) == offsetof(struct sigv4_header, value), "same layout");
-
 /* of requests without a signature's scope */
 #define DEFAULT_REGION SLICE("us-east-1")
 enum { MESSAGE_BYTES_MAX = 2 * KIB };
@@ -33,14 +30,14 @@ void gateway_register(void)
 /* ---- after the head ------------------------------------------------------------------------------------------------ */
 
 /* The client signed the Host that it wrote, which a proxy may have replaced. */
-static const struct http_header *signed_headers(struct call *c, const struct http_request *r)
+static const struct header *signed_headers(struct call *c, const struct http_request *r)
 {
     if (LIKELY(!c->request->client.is_host_told))
         return r->headers;
-    struct http_header *headers = ARENA_ARRAY(&c->arena, struct http_header, r->header_count);
+    struct header *headers = ARENA_ARRAY(&c->arena, struct header, r->header_count);
     memcpy(headers, r->headers, r->header_count * sizeof(*headers));
     for (size_t i = 0; i < r->header_count; i++)
-        if (slice_equal_nocase(headers[i].name, SLICE("host")))
+        if (header_is(&headers[i], SLICE("host")))
             headers[i].value = c->request->client.host;
     return headers;
 }
@@ -50,7 +47,7 @@ static struct sigv4_request signed_view(struct call *c, const struct http_reques
     return (struct sigv4_request){ .method = r->method_text,
         .path = r->path,
         .query = r->query,
-        .headers = (const struct sigv4_header *)signed_headers(c, r),
+        .headers = signed_headers(c, r),
         .header_count = r->header_count };
 }
 

@@ -13,15 +13,13 @@
 #define MILLRACE_AUTH_SIGV4_H
 
 #include "auth/credential.h"
+#include "codec/header.h"
 
-struct sigv4_header {
-    struct slice name, value; /* as received */
-};
 struct sigv4_request {
     struct slice method; /* as received */
     struct slice path;   /* raw */
     struct slice query;  /* raw, none if absent */
-    const struct sigv4_header *headers;
+    const struct header *headers;
     size_t header_count;
 };
 

@@ -104,9 +104,10 @@ static enum sigv4_result set_part(struct parser *p, const struct part_row *row, 
 static enum sigv4_result scan_headers(struct parser *p)
 {
     for (size_t index = 0; index < p->request->header_count; index++) {
-        const struct sigv4_header *h = &p->request->headers[index];
+        const struct header *h = &p->request->headers[index];
+#pragma GCC unroll 8 /* so that the keys of the rows are constants */
         for (size_t row = 0; row < ARRAY_COUNT(header_rows); row++) {
-            if (slice_equal_nocase(h->name, header_rows[row].name))
+            if (header_is(h, header_rows[row].name))
                 TRY_PART(set_part(p, &header_rows[row], slice_trim(h->value)));
         }
     }
@@ -326,8 +327,10 @@ static struct slice first_name(struct slice list)
 static bool mark_signed(const struct sigv4_request *r, struct slice name, bool is_signed[HTTP_HEADERS_MAX])
 {
     bool found = false;
+    uint32_t key = header_key(name);
     for (size_t index = 0; index < r->header_count; index++) {
-        if (slice_equal_nocase(r->headers[index].name, name))
+        const struct header *h = &r->headers[index];
+        if (h->key == key && slice_equal_nocase(h->name, name))
             is_signed[index] = found = true;
     }
     return found;

@@ -105,6 +105,26 @@ void text_format_hex(const void *bytes, size_t size, char *out)
     }
 }
 
+struct slice text_hex(struct arena *a, struct slice bytes)
+{
+    char *text = arena_alloc(a, 2 * bytes.size);
+    text_format_hex(bytes.data, bytes.size, text);
+    return slice_of(text, 2 * bytes.size);
+}
+
+void text_format_uuid(const uint8_t bytes[16], char out[37])
+{
+    char digits[32];
+    text_format_hex(bytes, 16, digits);
+    memcpy(out, digits, 8);
+    memcpy(out + 9, digits + 8, 4);
+    memcpy(out + 14, digits + 12, 4);
+    memcpy(out + 19, digits + 16, 4);
+    memcpy(out + 24, digits + 20, 12);
+    out[8] = out[13] = out[18] = out[23] = '-';
+    out[36] = 0;
+}
+
 /* ---- base64 ---------------------------------------------------------------------------------------------------------
  */
 

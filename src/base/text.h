@@ -17,6 +17,9 @@ size_t text_format_u64(uint64_t value, char out[20]);     /* returns the length;
 
 bool text_parse_hex(struct slice s, void *out, size_t size);     /* exactly 2*size digits, either case */
 void text_format_hex(const void *bytes, size_t size, char *out); /* 2*size lower-case digits, no NUL */
+struct slice text_hex(struct arena *a, struct slice bytes);
+/* 16 bytes as 8-4-4-4-12 lower-case digits, NUL-terminated: RFC 9562 section 4 */
+void text_format_uuid(const uint8_t bytes[16], char out[37]);
 
 #define BASE64_ENCODED_BYTES(n) (((n) + 2) / 3 * 4)
 size_t text_base64_encode(const void *bytes, size_t size, char *out);    /* standard alphabet, padded; returns length */

@@ -29,6 +29,35 @@ void sha256(struct slice s, uint8_t out[SHA256_BYTES])
     sha256_parts(&s, 1, out);
 }
 
+/* As if `bytes`, whole blocks, had been hashed. */
+static void resume(SHA256_CTX *c, const uint32_t state[8], size_t bytes)
+{
+    SHA256_Init(c);
+    memcpy(c->h, state, sizeof(c->h));
+    c->Nl = (SHA_LONG)(8 * bytes);
+}
+
+void sha256_remember(struct sha256_memo *m, struct slice s, size_t stable, uint8_t out[SHA256_BYTES])
+{
+    SHA256_CTX c;
+    size_t whole = (stable < sizeof(m->text) ? stable : sizeof(m->text)) / SHA256_BLOCK_BYTES * SHA256_BLOCK_BYTES;
+    ASSERT(stable <= s.size);
+    if (whole && (m->size != whole || memcmp(m->text, s.data, whole) != 0)) {
+        SHA256_Init(&c);
+        SHA256_Update(&c, s.data, whole);
+        memcpy(m->state, c.h, sizeof(m->state));
+        memcpy(m->text, s.data, whole);
+        m->size = whole;
+    } else if (whole) {
+        resume(&c, m->state, whole);
+    } else {
+        SHA256_Init(&c);
+    }
+    struct slice rest = slice_from(s, whole);
+    SHA256_Update(&c, rest.data, rest.size);
+    SHA256_Final(out, &c);
+}
+
 void md5_parts(const struct slice *parts, size_t count, uint8_t out[MD5_BYTES])
 {
     struct md5_state s;
@@ -78,13 +107,6 @@ static void absorb_pad(const uint8_t key[SHA256_BLOCK_BYTES], uint8_t pad, uint3
     OPENSSL_cleanse(&c, sizeof(c));
 }
 
-static void resume(SHA256_CTX *c, const uint32_t state[8])
-{
-    SHA256_Init(c);
-    memcpy(c->h, state, sizeof(c->h));
-    c->Nl = 8 * SHA256_BLOCK_BYTES; /* bits so far: the pad block */
-}
-
 void hmac_key_init(struct hmac_key *k, struct slice key)
 {
     static_assert(sizeof(((SHA256_CTX *)0)->h) == sizeof(k->inner), "the state is eight words");
@@ -102,10 +124,10 @@ void hmac_sha256_keyed(const struct hmac_key *k, struct slice s, uint8_t out[SHA
 {
     SHA256_CTX c;
     uint8_t inner[SHA256_BYTES];
-    resume(&c, k->inner);
+    resume(&c, k->inner, SHA256_BLOCK_BYTES);
     SHA256_Update(&c, s.data, s.size);
     SHA256_Final(inner, &c);
-    resume(&c, k->outer);
+    resume(&c, k->outer, SHA256_BLOCK_BYTES);
     SHA256_Update(&c, inner, sizeof(inner));
     SHA256_Final(out, &c);
 }

@@ -21,6 +21,17 @@ void md5_each(
 void sha256_parts(const struct slice *parts, size_t count, uint8_t out[SHA256_BYTES]);
 void md5_parts(const struct slice *parts, size_t count, uint8_t out[MD5_BYTES]);
 
+/* For texts that begin alike: the state after the whole blocks of that beginning. Plain data; all zeros: nothing yet. */
+enum { SHA256_MEMO_BYTES = 1024 };
+struct sha256_memo {
+    size_t size;
+    uint32_t state[8];
+    uint8_t text[SHA256_MEMO_BYTES];
+};
+/* The digest of s, whose first `stable` bytes are likely to be those of the last time: then they are compared instead of
+ * hashed, else remembered. */
+void sha256_remember(struct sha256_memo *m, struct slice s, size_t stable, uint8_t out[SHA256_BYTES]);
+
 void hmac_sha256(struct slice key, struct slice s, uint8_t out[SHA256_BYTES]);
 struct hmac_key { /* the state after the inner and the outer pad block: a copy of it starts a digest */
     uint32_t inner[8], outer[8];

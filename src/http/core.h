@@ -51,7 +51,7 @@ enum {
 
 struct input {
     uint32_t capacity;
-    struct http_header table[HTTP_HEADERS_MAX];
+    struct header table[HTTP_HEADERS_MAX];
     char data[];
 };
 

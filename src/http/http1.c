@@ -210,7 +210,7 @@ static enum http1_result parse_request_line(
     return parse_target(h);
 }
 
-/* == The headers that concern framing and routing: one function a row == */
+/* == The headers that concern framing and routing == */
 
 static enum http1_result on_host(struct http1_head *h, struct slice value)
 {
@@ -280,27 +280,18 @@ static enum http1_result on_expect(struct http1_head *h, struct slice value)
     return HTTP1_DONE;
 }
 
-static const struct {
-    struct slice name;
-    enum http1_result (*on_value)(struct http1_head *h, struct slice value);
-} known_headers[] = {
-    { { "Host", 4 }, on_host },
-    { { "Expect", 6 }, on_expect },
-    { { "Connection", 10 }, on_connection },
-    { { "Content-Type", 12 }, on_content_type },
-    { { "Content-Length", 14 }, on_content_length },
-    { { "Transfer-Encoding", 17 }, on_transfer_encoding },
-};
-
-enum { KNOWN_SIZES = 1u << 4 | 1u << 6 | 1u << 10 | 1u << 12 | 1u << 14 | 1u << 17 };
-
-static enum http1_result on_header(struct http1_head *h, const struct http_header *header)
+static enum http1_result on_header(struct http1_head *h, const struct header *header)
 {
-    if (header->name.size > 17 || !(KNOWN_SIZES >> header->name.size & 1))
-        return HTTP1_DONE; /* most headers: no comparison at all */
-    for (size_t index = 0; index < ARRAY_COUNT(known_headers); index++)
-        if (slice_equal_nocase(header->name, known_headers[index].name))
-            return known_headers[index].on_value(h, header->value);
+#define ON_HEADER(name, on_value)                                                                                      \
+    if (header_is(header, SLICE(name)))                                                                                \
+    return on_value(h, header->value)
+    ON_HEADER("host", on_host);
+    ON_HEADER("expect", on_expect);
+    ON_HEADER("connection", on_connection);
+    ON_HEADER("content-type", on_content_type);
+    ON_HEADER("content-length", on_content_length);
+    ON_HEADER("transfer-encoding", on_transfer_encoding);
+#undef ON_HEADER
     return HTTP1_DONE;
 }
 
@@ -339,18 +330,15 @@ static enum http1_result parse_header_line(struct http1_head *h, const char *at,
     const char *value_end = line_end;
     while (value_end > value && (value_end[-1] == ' ' || value_end[-1] == '\t'))
         value_end--;
-    struct http_header *header = &h->table[h->request->header_count++];
-    *header = (struct http_header){
-        .name = slice_of(at, (size_t)(name_end - at)),
-        .value = slice_of(value, (size_t)(value_end - value)),
-    };
+    struct header *header = &h->table[h->request->header_count++];
+    *header = header_of(slice_of(at, (size_t)(name_end - at)), slice_of(value, (size_t)(value_end - value)));
     *ret_next = line_end + 2;
     return on_header(h, header);
 }
 
 /* == The head as a whole == */
 
-void http1_head_init(struct http1_head *h, struct http_request *request, struct http_header *table)
+void http1_head_init(struct http1_head *h, struct http_request *request, struct header *table)
 {
     *h = (struct http1_head){ .request = request, .table = table };
     *request = (struct http_request){ .headers = table, .is_tls = request->is_tls };
@@ -423,12 +411,4 @@ enum http1_result http1_head_parse(struct http1_head *h, struct slice bytes)
     if (h->scanned == HTTP_HEAD_BYTES_MAX && !MUTANT(endless_head))
         return refuse(h, 431, "the head of the request is too large");
     return HTTP1_MORE;
-}
-
-struct slice http_header_find(const struct http_request *r, struct slice name)
-{
-    for (size_t index = 0; index < r->header_count; index++)
-        if (slice_equal_nocase(r->headers[index].name, name))
-            return r->headers[index].value;
-    return SLICE_NONE;
 }

@@ -27,7 +27,7 @@ struct http1_refusal {
 
 struct http1_head {
     struct http_request *request; /* filled line by line; complete with HTTP1_DONE */
-    struct http_header *table;    /* HTTP_HEADERS_MAX entries */
+    struct header *table;         /* HTTP_HEADERS_MAX entries */
     uint32_t at;                  /* the first line not parsed yet; with HTTP1_DONE: the size of the head */
     uint32_t scanned;             /* no line ends between `at` and here */
     uint64_t content_length;      /* 0 if there was none */
@@ -39,7 +39,7 @@ struct http1_head {
     bool expects_continue;
 };
 
-void http1_head_init(struct http1_head *h, struct http_request *request, struct http_header *table);
+void http1_head_init(struct http1_head *h, struct http_request *request, struct header *table);
 /* `bytes`: everything from the head's first byte on; each time the same ones and perhaps more. */
 enum http1_result http1_head_parse(struct http1_head *h, struct slice bytes);
 

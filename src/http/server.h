@@ -40,14 +40,10 @@
 
 #include "base/buf.h"
 #include "base/limits.h"
+#include "codec/header.h"
 #include "net/reactor.h"
 
 enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_DELETE, HTTP_OPTIONS, HTTP_PATCH, HTTP_OTHER };
-
-struct http_header {
-    struct slice name;  /* as received; compare without case */
-    struct slice value; /* trimmed of blanks at both ends */
-};
 
 struct http_request {
     enum http_method method;
@@ -55,7 +51,7 @@ struct http_request {
     struct slice target; /* raw, as received */
     struct slice path;   /* raw (still percent-encoded), without the query */
     struct slice query;  /* raw, without '?'; none if there is no '?' */
-    const struct http_header *headers;
+    const struct header *headers;
     size_t header_count;
     struct slice body;               /* decoded from chunks; complete in on_request */
     struct slice content_type, host; /* none if absent: the two that routing needs */
@@ -63,8 +59,11 @@ struct http_request {
     bool is_keep_alive;
 };
 
-/* first header of that name (case-insensitive) or none */
-struct slice http_header_find(const struct http_request *r, struct slice name);
+/* the value of the first header of that name, or none */
+static inline struct slice http_header_find(const struct http_request *r, struct slice name)
+{
+    return header_find(r->headers, r->header_count, name);
+}
 /* made of what names, addresses and ports are made of, as a Host header must be */
 bool http_is_host(struct slice text);
 

@@ -119,8 +119,8 @@ static struct slice date_text(struct sim_call *c)
 
 static struct slice sign(struct sim_call *c, struct slice date, struct slice target, struct slice body)
 {
-    const struct sigv4_header headers[] = { { SLICE("host"), SLICE("localhost:4566") }, { SLICE("x-amz-date"), date },
-        { SLICE("x-amz-target"), target } };
+    const struct header headers[] = { header_of(SLICE("host"), SLICE("localhost:4566")),
+        header_of(SLICE("x-amz-date"), date), header_of(SLICE("x-amz-target"), target) };
     const struct sigv4_request view = {
         .method = SLICE("POST"), .path = SLICE("/"), .headers = headers, .header_count = c->net.is_query ? 2 : 3
     };

@@ -1,5 +1,6 @@
 /* channel_receive.c: the destination's side of a channel: each message is taken or refused, once (channel.h). */
 #include "base/mutant.h"
+#include "base/text.h"
 #include "service/sqs/channel.h"
 #include "service/sqs/state.h"
 
@@ -64,7 +65,7 @@ static void keep_identity(struct delivery *d, const struct transfer_item *item, 
     m->receives = item->receives;
     if (item->route->is_fifo) {
         char *id = arena_alloc(d->arena, UUID_CHARS + 1);
-        message_id_format(item->id, id);
+        text_format_uuid(item->id, id);
         m->flags = (m->flags & ~(uint32_t)MESSAGE_DEDUP_HASH) | MESSAGE_DEDUP;
         m->dedup_id = slice_of(id, UUID_CHARS);
     } else {

@@ -1,5 +1,6 @@
 /* describe.c: one line of text for a record, for `log dump`. Bodies are named by their size only. */
 #include "service/sqs/message.h"
+#include "base/text.h"
 #include "service/sqs/record.h"
 #include "service/sqs/state.h"
 
@@ -128,7 +129,7 @@ static struct slice describe_task_started(struct arena *arena, const struct reco
     char id[37];
     if (!record_task_started_parse(r->payload, &t))
         return describe_bad(arena, r);
-    message_id_format(t.id, id);
+    text_format_uuid(t.id, id);
     return arena_printf(arena, "task=%s rate=%u to_move=%llu destination=%.*s", id, t.rate,
         (unsigned long long)t.to_move, SLICE_ARG(t.destination));
 }
@@ -139,7 +140,7 @@ static struct slice describe_task_status(struct arena *arena, const struct recor
     char id[37];
     if (!record_task_status_parse(r->payload, &t))
         return describe_bad(arena, r);
-    message_id_format(t.id, id);
+    text_format_uuid(t.id, id);
     return arena_printf(
         arena, "task=%s status=%s reason=%s", id, move_status_names[t.status], move_failure_names[t.failure]);
 }

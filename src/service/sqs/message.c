@@ -135,18 +135,6 @@ void message_id_derive(const struct sqs_keys *keys, uint64_t uid, uint64_t seq, 
     out[8] = (uint8_t)((out[8] & 0x3f) | 0x80);
 }
 
-void message_id_format(const uint8_t bytes[16], char out[37])
-{
-    char *at = out;
-    for (size_t i = 0; i < 16; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10)
-            *at++ = '-';
-        text_format_hex(bytes + i, 1, at);
-        at += 2;
-    }
-    *at = 0;
-}
-
 void message_sequence_format(uint64_t seq, char out[SEQUENCE_DIGITS + 1])
 {
     /* The real service's numbers have 20 digits from the start; so have ours. */

@@ -56,7 +56,6 @@ void message_pack_attributes(struct buf *b, const struct values *attributes);
 struct error message_unpack_attributes(struct slice packed, struct arena *arena, struct values *ret_attributes);
 
 /* The MessageId of (queue, seq), as a UUID: 36 characters and a NUL. */
-void message_id_format(const uint8_t bytes[16], char out[37]);
 struct sqs_keys;
 void message_id_derive(const struct sqs_keys *keys, uint64_t uid, uint64_t seq, uint8_t out[16]);
 enum { SEQUENCE_DIGITS = 20 };

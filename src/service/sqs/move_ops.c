@@ -59,7 +59,7 @@ struct task_handle {
 static struct slice handle_format(struct arena *arena, const uint8_t id[CHANNEL_TASK_ID_BYTES], struct slice source_arn)
 {
     char uuid[UUID_CHARS + 1];
-    message_id_format(id, uuid);
+    text_format_uuid(id, uuid);
     struct slice json = arena_printf(arena, "{\"taskId\":\"%s\",\"sourceArn\":\"%.*s\"}", uuid, SLICE_ARG(source_arn));
     char *text = arena_alloc(arena, BASE64_ENCODED_BYTES(json.size));
     return slice_of(text, text_base64_encode(json.data, json.size, text));
@@ -207,7 +207,7 @@ static struct move_task *find_task(const struct queue *q, struct slice text)
         return NULL;
     for (struct link *l = q->moves->tasks.next; l != &q->moves->tasks; l = l->next) {
         struct move_task *t = LIST_ENTRY(l, struct move_task, link);
-        message_id_format(t->id, uuid);
+        text_format_uuid(t->id, uuid);
         if (slice_equal_nocase(text, slice_str(uuid)))
             return t;
     }

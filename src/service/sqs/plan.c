@@ -75,14 +75,15 @@ static struct slice pack_attributes(struct call *c, const struct values *attribu
     return buf_slice(&b);
 }
 
-static void pack_tail(
-    struct call *c, const struct send_input *in, const uint8_t body_md5[MD5_BYTES], struct sqs_send_item *item)
+/* Room for the MD5 of the body, which comes last, is returned. */
+static uint8_t *pack_tail(struct call *c, const struct send_input *in, struct sqs_send_item *item)
 {
+    static const uint8_t no_md5[MD5_BYTES];
     struct message m = { .sender = sender_of(c),
         .group_id = in->group_id,
         .dedup_id = in->dedup_id,
         .trace = trace_of(c, in),
-        .body_md5 = slice_of(body_md5, MD5_BYTES) };
+        .body_md5 = slice_of(no_md5, MD5_BYTES) };
     if (in->attributes.count)
         m.attributes = pack_attributes(c, &in->attributes);
     m.flags = (m.sender.size ? MESSAGE_SENDER : 0u) | (m.group_id.size ? MESSAGE_GROUP : 0u) |
@@ -93,17 +94,16 @@ static void pack_tail(
     message_encode_tail(&b, &m);
     item->flags = m.flags;
     item->tail = buf_slice(&b);
+    return (uint8_t *)b.data + b.size - MD5_BYTES;
 }
 
-static void plan_item(
-    struct call *c, const struct send_input *in, const uint8_t body_md5[MD5_BYTES], struct sqs_send_item *item)
+static uint8_t *plan_item(struct call *c, const struct send_input *in, struct sqs_send_item *item)
 {
     item->body = in->body;
     item->group_id = in->group_id;
     item->dedup_id = in->dedup_id;
     item->delay_s = in->delay_s;
     item->size = in->body.size + sqs_attributes_size(&in->attributes);
-    text_format_hex(body_md5, MD5_BYTES, item->md5_of_body);
     if (in->attributes.count)
         sqs_attributes_md5(&in->attributes, item->md5_of_attributes);
     if (in->system_attributes.count)
@@ -112,7 +112,7 @@ static void plan_item(
         sha256(in->body, item->body_sha256);
         item->has_sha256 = true;
     }
-    pack_tail(c, in, body_md5, item);
+    return pack_tail(c, in, item);
 }
 
 static struct sqs_send_plan *plan_new(struct call *c, size_t count)
@@ -141,9 +141,7 @@ struct error sqs_plan_send(struct call *c, const struct sqs_send_message_in *in)
         e = check_ids(&input, &fault);
     if (failed(e))
         return sqs_fault_raise(c, e, &fault);
-    uint8_t digest[MD5_BYTES];
-    md5(input.body, digest);
-    plan_item(c, &input, digest, &plan->items[0]);
+    call_md5_later(c, input.body, plan_item(c, &input, &plan->items[0]));
     return OK;
 }
 
@@ -187,7 +185,7 @@ struct error sqs_plan_send_batch(struct call *c, const struct sqs_send_message_b
         item->group_id = input.group_id;
         item->dedup_id = input.dedup_id;
         if (!failed(item->error))
-            plan_item(c, &input, digests[i], item);
+            memcpy(plan_item(c, &input, item), digests[i], MD5_BYTES);
     }
     return OK;
 }

@@ -91,13 +91,6 @@ static struct error message_attributes(
     return OK;
 }
 
-static struct slice hex_of(struct slice bytes, struct arena *arena)
-{
-    char *text = arena_alloc(arena, 2 * bytes.size);
-    text_format_hex(bytes.data, bytes.size, text);
-    return slice_of(text, 2 * bytes.size);
-}
-
 struct error receive_build(const struct receive_plan *plan, const struct receive_pick *pick, const struct record *r,
     const struct receive_filters *filters, struct slice account, struct arena *arena, struct sqs_message *ret)
 {
@@ -112,7 +105,7 @@ struct error receive_build(const struct receive_plan *plan, const struct receive
     else
         message_id_derive(plan->keys, plan->uid, m.seq, id);
     char *id_text = arena_alloc(arena, 37), *handle = arena_alloc(arena, RECEIPT_TEXT_BYTES);
-    message_id_format(id, id_text);
+    text_format_uuid(id, id_text);
     const struct receipt receipt = { .uid = plan->uid,
         .seq = pick->seq,
         .group_key = pick->group_key,
@@ -121,7 +114,7 @@ struct error receive_build(const struct receive_plan *plan, const struct receive
     receipt_seal(plan->keys, &receipt, handle);
     ret->message_id = slice_of(id_text, 36);
     ret->receipt_handle = slice_of(handle, RECEIPT_TEXT_BYTES);
-    ret->md5_of_body = hex_of(m.body_md5, arena);
+    ret->md5_of_body = text_hex(arena, m.body_md5);
     ret->body = m.body;
     ret->attributes = system_attributes(plan, pick, &m, filters->system_names, account, arena);
     return message_attributes(&m, filters->attribute_names, arena, ret);

@@ -1,6 +1,7 @@
 /* send.c: SendMessage and SendMessageBatch: at the owner. What the front prepared is in plan.c. */
 #include "service/sqs/send.h"
 #include "base/text.h"
+#include "crypto/digest.h"
 #include "service/sqs/failure.h"
 #include "service/sqs/message.h"
 #include "service/sqs/send_keys.h"
@@ -197,7 +198,7 @@ static struct slice id_of(struct call *c, struct queue *q, uint64_t seq)
     uint8_t bytes[16];
     char *text = arena_alloc(&c->arena, 37);
     message_id_derive(sqs_state_keys(q->state), q->uid, seq, bytes);
-    message_id_format(bytes, text);
+    text_format_uuid(bytes, text);
     return slice_of(text, 36);
 }
 
@@ -210,6 +211,11 @@ static struct slice sequence_of(struct call *c, const struct queue *q, uint64_t 
     return slice_of(text, SEQUENCE_DIGITS);
 }
 
+static struct slice md5_of_body(struct call *c, const struct sqs_send_item *item)
+{
+    return text_hex(&c->arena, slice_from(item->tail, item->tail.size - MD5_BYTES));
+}
+
 struct error sqs_send_message(struct call *c, const void *in, void *out)
 {
     const struct sqs_send_plan *plan = c->scratch;
@@ -218,6 +224,7 @@ struct error sqs_send_message(struct call *c, const void *in, void *out)
     struct send_choice choice;
     struct queue *q;
     (void)in;
+    call_md5_now(c);
     TRY(sqs_queue_enter(c, &q));
     TRY(check_ids(c, q, item, false));
     struct slice text = SLICE_NONE;
@@ -229,7 +236,7 @@ struct error sqs_send_message(struct call *c, const void *in, void *out)
     TRY(send_items(c, q, &item, 1, &choice));
     result->message_id = id_of(c, q, choice.seq);
     result->sequence_number = sequence_of(c, q, choice.seq);
-    result->md5_of_body = text_or_none(item->md5_of_body);
+    result->md5_of_body = md5_of_body(c, item);
     result->md5_of_attributes = text_or_none(item->md5_of_attributes);
     result->md5_of_system_attributes = text_or_none(item->md5_of_system_attributes);
     return OK;
@@ -241,7 +248,7 @@ static void put_result(
     r->id = item->id;
     r->message_id = id_of(c, q, seq);
     r->sequence_number = sequence_of(c, q, seq);
-    r->md5_of_body = text_or_none(item->md5_of_body);
+    r->md5_of_body = md5_of_body(c, item);
     r->md5_of_attributes = text_or_none(item->md5_of_attributes);
     r->md5_of_system_attributes = text_or_none(item->md5_of_system_attributes);
 }

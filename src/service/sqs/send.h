@@ -22,11 +22,11 @@ struct sqs_send_item {
     int64_t delay_s;                 /* INT_ABSENT */
     size_t size;                     /* body and attributes: against MaximumMessageSize */
     uint32_t flags;                  /* enum message_flags of the tail */
-    struct slice tail;               /* packed, message.h */
+    struct slice tail;               /* packed, message.h; its last 16 bytes are the MD5 of the body */
     uint8_t body_sha256[32];         /* if has_sha256: FIFO names without a deduplication id */
     bool has_sha256;
-    char md5_of_body[33], md5_of_attributes[33], md5_of_system_attributes[33]; /* "": none */
-    struct error error;                                                        /* of this entry alone */
+    char md5_of_attributes[33], md5_of_system_attributes[33]; /* "": none */
+    struct error error;                                       /* of this entry alone */
     struct slice error_text;
 };
 struct sqs_send_plan {

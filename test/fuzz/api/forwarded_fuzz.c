@@ -25,7 +25,7 @@ struct outcome {
 /* `first`: lines before those of the input */
 static struct outcome ask(const char *first, struct slice lines, const struct http_peer *peer, char *bytes)
 {
-    static struct http_header headers[HTTP_HEADERS_MAX];
+    static struct header headers[HTTP_HEADERS_MAX];
     static struct http_request request;
     struct http1_head head;
     struct outcome o = { 0 };

@@ -37,7 +37,7 @@ static bool is_of_signature(struct slice name)
 
 static void sign_and_verify(const struct sigv4_request *given, struct slice body, struct arena *arena)
 {
-    struct sigv4_header headers[HEADERS_MAX + 3];
+    struct header headers[HEADERS_MAX + 3];
     struct sigv4_request r = *given;
     struct sigv4 s;
     r.headers = headers;
@@ -46,11 +46,11 @@ static void sign_and_verify(const struct sigv4_request *given, struct slice body
         if (!is_of_signature(given->headers[index].name))
             headers[r.header_count++] = given->headers[index];
     }
-    headers[r.header_count++] = (struct sigv4_header){ SLICE("Host"), SLICE("localhost") };
-    headers[r.header_count++] = (struct sigv4_header){ SLICE("X-Amz-Date"), SLICE("20150830T123600Z") };
+    headers[r.header_count++] = header_of(SLICE("Host"), SLICE("localhost"));
+    headers[r.header_count++] = header_of(SLICE("X-Amz-Date"), SLICE("20150830T123600Z"));
     struct slice value = sigv4_sign(&r, body, SLICE("AKID"), SLICE("secret"), SLICE("us-east-1"), SLICE("sqs"),
         SLICE("20150830T123600Z"), SLICE("host;x-amz-date"), arena);
-    headers[r.header_count++] = (struct sigv4_header){ SLICE("Authorization"), value };
+    headers[r.header_count++] = header_of(SLICE("Authorization"), value);
     if (sigv4_parse(&r, NOW_S, 900, arena, &s) != SIGV4_OK)
         return; /* it also brings parameters of a presigned URL, or unsigned x-amz- headers */
     check_parsed(&s);
@@ -61,7 +61,7 @@ static void sign_and_verify(const struct sigv4_request *given, struct slice body
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice rest = slice_of(data, size), line = slice_cut(&rest, '\n');
-    struct sigv4_header headers[HEADERS_MAX];
+    struct header headers[HEADERS_MAX];
     struct sigv4_request r = { .headers = headers };
     struct arena arena;
     struct sigv4 s;
@@ -75,8 +75,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         line = slice_cut(&rest, '\n');
         if (line.size == 0)
             break;
-        headers[r.header_count].name = slice_cut(&line, ':');
-        headers[r.header_count++].value = slice_is_none(line) ? SLICE("") : line;
+        struct slice name = slice_cut(&line, ':');
+        headers[r.header_count++] = header_of(name, slice_is_none(line) ? SLICE("") : line);
     }
     enum sigv4_result result = sigv4_parse(&r, NOW_S, 900, &arena, &s);
     check_sentence(&s);

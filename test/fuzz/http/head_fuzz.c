@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 struct parsed {
     struct http1_head head;
     struct http_request request;
-    struct http_header table[HTTP_HEADERS_MAX];
+    struct header table[HTTP_HEADERS_MAX];
     enum http1_result result;
 };
 
@@ -53,7 +53,7 @@ static void check_accepted(const struct parsed *p, struct slice bytes)
     check_inside(head, p->request.content_type);
     size_t lengths = 0, encodings = 0, hosts = 0;
     for (size_t index = 0; index < p->request.header_count; index++) {
-        const struct http_header *header = &p->table[index];
+        const struct header *header = &p->table[index];
         check_inside(head, header->name);
         check_inside(head, header->value);
         for (size_t at = 0; at < header->name.size; at++)

@@ -117,7 +117,7 @@ static inline void digest(uint8_t out[32])
 
 static struct {
     struct http_request request;
-    struct http_header headers[HTTP_HEADERS_MAX];
+    struct header headers[HTTP_HEADERS_MAX];
     struct slice handle, token, task; /* of the replies so far */
     struct arena arena;
     struct buf body, lines;
@@ -144,7 +144,7 @@ static inline bool has_own_signature(void)
 static inline void add_header(struct slice name, struct slice value)
 {
     if (g.request.header_count < HTTP_HEADERS_MAX)
-        g.headers[g.request.header_count++] = (struct http_header){ name, value };
+        g.headers[g.request.header_count++] = header_of(name, value);
 }
 
 /* "2026-01-01T00:00:00Z" -> "20260101T000000Z" */
@@ -167,7 +167,7 @@ static inline void sign(void)
     const struct sigv4_request view = { .method = g.request.method_text,
         .path = g.request.path,
         .query = g.request.query,
-        .headers = (const struct sigv4_header *)g.headers,
+        .headers = g.headers,
         .header_count = g.request.header_count };
     bool is_sts = memmem(g.request.body.data, g.request.body.size, "2011-06-15", 10); /* its version */
     struct slice names = has_target ? SLICE("host;x-amz-date;x-amz-target") : SLICE("host;x-amz-date");

@@ -13,7 +13,7 @@
 #include "http/http1.h"
 
 static struct http_request request;
-static struct http_header headers[HTTP_HEADERS_MAX];
+static struct header headers[HTTP_HEADERS_MAX];
 static char bytes[4096];
 static struct network proxies[2];
 static struct gateway_options options = { .trusted_proxies = proxies };

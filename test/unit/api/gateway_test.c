@@ -126,7 +126,7 @@ struct request {
 static struct {
     struct call call;
     struct http_request request;
-    struct http_header headers[HTTP_HEADERS_MAX];
+    struct header headers[HTTP_HEADERS_MAX];
     struct arena arena; /* of the request's bytes */
     struct buf body, lines;
     struct http_reply reply;
@@ -185,7 +185,7 @@ static const char *head_of(const struct request *r)
     const struct sigv4_request view = { .method = g.request.method_text,
         .path = g.request.path,
         .query = g.request.query,
-        .headers = (const struct sigv4_header *)g.headers,
+        .headers = g.headers,
         .header_count = g.request.header_count };
     bool has_target = !slice_is_none(http_header_find(&g.request, SLICE("x-amz-target")));
     bool has_mode = !slice_is_none(http_header_find(&g.request, SLICE("x-amzn-query-mode")));

@@ -21,7 +21,7 @@ struct vector {
     struct slice name, secret, body;
     int64_t now_s;
     struct sigv4_request request;
-    struct sigv4_header headers[HEADERS_MAX];
+    struct header headers[HEADERS_MAX];
 };
 
 static struct arena memory; /* of the vectors */
@@ -64,9 +64,8 @@ static void read_vector_line(struct vector *v, struct slice name, struct slice v
         v->body = slice_of(bytes, value.size / 2);
     } else {
         assert_true(slice_equal(name, SLICE("header")));
-        struct sigv4_header *h = &v->headers[v->request.header_count++];
-        h->name = slice_cut(&value, ':');
-        h->value = slice_from(value, 1);
+        struct slice header_name = slice_cut(&value, ':');
+        v->headers[v->request.header_count++] = header_of(header_name, slice_from(value, 1));
     }
 }
 
@@ -129,7 +128,7 @@ static struct vector copy_of(const struct vector *v)
     return copy;
 }
 
-static struct sigv4_header *header_of(struct vector *v, const char *name)
+static struct header *header_named(struct vector *v, const char *name)
 {
     for (size_t index = 0; index < v->request.header_count; index++) {
         if (slice_equal_nocase(v->headers[index].name, slice_str(name)))
@@ -233,7 +232,7 @@ static void every_bit_of_signature_and_body_counts(void **state)
 {
     struct vector v = copy_of(vector_named("sqs-json"));
     v.request.headers = v.headers;
-    struct sigv4_header *authorization = header_of(&v, "authorization");
+    struct header *authorization = header_named(&v, "authorization");
     struct slice whole = authorization->value;
     char text[1024];
     for (size_t at = whole.size - 64; at < whole.size; at++) {
@@ -298,13 +297,12 @@ static void spellings_are_accepted(void **state)
         v.request.headers = v.headers;
         size_t count = v.request.header_count;
         for (size_t header = 0; header < count; header++) {
-            struct sigv4_header *h = &v.headers[header];
-            h->name = changed_case(h->name);
-            h->value = arena_printf(&memory, " \t%.*s  ", SLICE_ARG(h->value));
+            struct header *h = &v.headers[header];
+            *h = header_of(changed_case(h->name), arena_printf(&memory, " \t%.*s  ", SLICE_ARG(h->value)));
         }
         expect(&v, SIGV4_OK, "header names in another case, blanks around");
         for (size_t header = 1; header < count; header++) { /* moved to the front; those of one name keep their order */
-            struct sigv4_header h = v.headers[header];
+            struct header h = v.headers[header];
             bool is_repeated = slice_equal_nocase(h.name, v.headers[header - 1].name);
             for (size_t other = 0; other < count; other++)
                 is_repeated |= other != header && slice_equal_nocase(h.name, v.headers[other].name);
@@ -491,14 +489,14 @@ static const struct malformed_row {
     { HOST, PRESIGNED("AKID", "20150830T123600Z", "60"), SIGV4_INCOMPLETE, "exactly 5" },
 };
 
-static size_t read_headers(const char *text, struct sigv4_header headers[HEADERS_MAX])
+static size_t read_headers(const char *text, struct header headers[HEADERS_MAX])
 {
     struct slice rest = slice_str(text);
     size_t count = 0;
     while (rest.size) {
         struct slice line = slice_cut(&rest, '\n');
-        headers[count].name = slice_cut(&line, ':');
-        headers[count++].value = line;
+        struct slice name = slice_cut(&line, ':');
+        headers[count++] = header_of(name, line);
     }
     return count;
 }
@@ -512,7 +510,7 @@ static void malformed_is_told(void **state)
 {
     for (size_t index = 0; index < ARRAY_COUNT(malformed_rows); index++) {
         const struct malformed_row *row = &malformed_rows[index];
-        struct sigv4_header headers[HEADERS_MAX];
+        struct header headers[HEADERS_MAX];
         struct sigv4_request r = {
             .method = SLICE("GET"), .path = SLICE("/"), .query = slice_str(row->query), .headers = headers
         };
@@ -634,10 +632,10 @@ static void signed_requests_verify(void **state)
     struct slice queries[] = { SLICE_NONE, SLICE("b=2&a=1&a=%20"), SLICE("x=%"), SLICE("+=+") };
     struct slice paths[] = { SLICE("/"), SLICE(""), SLICE("/a//b/../%zz/\xc3\xa9") };
     for (size_t index = 0; index < ARRAY_COUNT(queries) * ARRAY_COUNT(paths); index++) {
-        struct sigv4_header headers[4] = {
-            { SLICE("Host"), SLICE("localhost:4566") },
-            { SLICE("X-Amz-Date"), SLICE("20260131T235959Z") },
-            { SLICE("x-amz-target"), SLICE("AmazonSQS.ListQueues") },
+        struct header headers[4] = {
+            header_of(SLICE("Host"), SLICE("localhost:4566")),
+            header_of(SLICE("X-Amz-Date"), SLICE("20260131T235959Z")),
+            header_of(SLICE("x-amz-target"), SLICE("AmazonSQS.ListQueues")),
         };
         struct sigv4_request r = {
             .method = SLICE("POST"),
@@ -649,9 +647,9 @@ static void signed_requests_verify(void **state)
         struct vector v = {
             .name = SLICE("signed"), .secret = SLICE("test"), .body = SLICE("{}"), .now_s = 1769903999
         };
-        headers[3].name = SLICE("authorization");
-        headers[3].value = sigv4_sign(&r, v.body, SLICE("test"), v.secret, SLICE("us-east-1"), SLICE("sqs"),
+        struct slice authorization = sigv4_sign(&r, v.body, SLICE("test"), v.secret, SLICE("us-east-1"), SLICE("sqs"),
             SLICE("20260131T235959Z"), SLICE("host;x-amz-date;x-amz-target"), &memory);
+        headers[3] = header_of(SLICE("authorization"), authorization);
         r.header_count = 4;
         v.request = r;
         expect(&v, SIGV4_OK, "signed here");
@@ -665,12 +663,12 @@ static void content_hash_must_be_the_body_s(void **state)
 {
     struct vector v = copy_of(vector_named("sqs-json"));
     v.request.headers = v.headers;
-    struct sigv4_header *added = &v.headers[v.request.header_count++];
+    struct header *added = &v.headers[v.request.header_count++];
     char hex[64];
     uint8_t digest[SHA256_BYTES];
     sha256(v.body, digest);
     text_format_hex(digest, sizeof digest, hex);
-    *added = (struct sigv4_header){ SLICE("X-Amz-Content-Sha256"), slice_of(hex, sizeof hex) };
+    *added = header_of(SLICE("X-Amz-Content-Sha256"), slice_of(hex, sizeof hex));
     expect(&v, SIGV4_OK, "the right hash added");
     hex[63] ^= 1;
     assert_int_not_equal(check(&v), SIGV4_OK);

@@ -16,7 +16,7 @@
 struct parsed {
     struct http1_head head;
     struct http_request request;
-    struct http_header table[HTTP_HEADERS_MAX];
+    struct header table[HTTP_HEADERS_MAX];
     enum http1_result result;
 };
 

@@ -244,7 +244,7 @@ static void test_names(void **state)
     assert_memory_equal(a, b, 16);
     message_id_derive(&keys, 2, 1, b);
     assert_memory_not_equal(a, b, 16);
-    message_id_format((const uint8_t *)"\x00\x11\x22\x33\x44\x55\x46\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff", text);
+    text_format_uuid((const uint8_t *)"\x00\x11\x22\x33\x44\x55\x46\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff", text);
     assert_string_equal(text, "00112233-4455-4677-8899-aabbccddeeff");
     message_sequence_format(0, before);
     for (uint64_t seq = 1; seq < 1ull << 58; seq *= 3) {
