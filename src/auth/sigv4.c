@@ -4,6 +4,7 @@
 
 #include "auth/sigv4_canonical.h"
 #include "auth/sigv4_key.h"
+#include "auth/sigv4_names.h"
 #include "base/limits.h"
 #include "base/text.h"
 #include "crypto/digest.h"
@@ -71,6 +72,7 @@ enum sigv4_result sigv4_verify(
         .request = r,
         .path = r->path,
         .signed_headers = s->signed_headers,
+        .order = &s->order,
         .skip_signature = s->is_query,
         .body_hex = body_hex,
     };
@@ -90,12 +92,19 @@ struct slice sigv4_sign(const struct sigv4_request *r, struct slice body, struct
     char body_hex[SHA256_HEX_BYTES], hash_hex[SHA256_HEX_BYTES], signature_hex[SHA256_HEX_BYTES];
     struct signing_scope scope = { slice_head(amz_date, 8), region, service };
     struct hmac_key key;
+    struct signed_names names;
+    struct signed_order order;
+    struct slice missing;
+    bool is_list =
+        signed_names_read(signed_headers, &names) && signed_names_match(&names, signed_headers, r, &order, &missing);
+    ASSERT(is_list);
     ASSERT(region.size <= SCOPE_PART_BYTES_MAX && service.size <= SCOPE_PART_BYTES_MAX && amz_date.size == 16);
     body_hash(body, body_hex);
     struct canonical_request c = {
         .request = r,
         .path = r->path,
         .signed_headers = signed_headers,
+        .order = &order,
         .body_hex = body_hex,
     };
     bool has_room = canonical_request_hash(&c, arena, hash_hex);

@@ -3,7 +3,8 @@
  * Two steps, so that nothing large is read for strangers: sigv4_parse after the head (scope, key id, date window,
  * required signed headers), sigv4_verify once the body is there.
  *
- * Thread   any. Derived signing keys are cached per thread (by secret, day, region, service), 64 entries.
+ * Thread   any. Kept per thread: 64 derived signing keys (by secret, day, region, service), what 8 Authorization headers said
+ *          besides the signature, and the state of SHA-256 at the end of what 8 canonical requests share.
  * Cost     verify of a 200-byte body about 0.8 us with a cached key, sigv4_parse 0.3 us; no allocation but in `arena`.
  * Strict   a part given twice, both forms at once, SignedHeaders not lower case and ascending, an x-amz-* header that
  * is not signed (x-amz-content-sha256 and x-amz-security-token may be), UNSIGNED-PAYLOAD: all INCOMPLETE. Source
@@ -13,6 +14,7 @@
 #define MILLRACE_AUTH_SIGV4_H
 
 #include "auth/credential.h"
+#include "base/limits.h"
 #include "codec/header.h"
 
 struct sigv4_request {
@@ -33,6 +35,13 @@ enum sigv4_result {
     SIGV4_MISMATCH,
 };
 
+/* The signed headers in the order of their names: places in sigv4_request.headers. */
+enum { SIGNED_AGAIN = 0x80 }; /* of the same name as the one before */
+struct signed_order {
+    uint8_t count, at[HTTP_HEADERS_MAX];
+};
+static_assert(HTTP_HEADERS_MAX <= 0x80, "a place and the mark share a byte");
+
 struct sigv4 { /* parsed; views of the request or the arena */
     bool is_query;
     struct slice access_key, day, region, service, signature, signed_headers;
@@ -40,7 +49,8 @@ struct sigv4 { /* parsed; views of the request or the arena */
     int64_t date_s, expires_s;
     struct slice token;          /* x-amz-security-token, none if absent */
     struct slice content_sha256; /* x-amz-content-sha256 header, none if absent */
-    struct slice sentence;       /* for INCOMPLETE, SKEWED, EXPIRED: printable ASCII */
+    struct signed_order order;
+    struct slice sentence; /* for INCOMPLETE, SKEWED, EXPIRED: printable ASCII */
 };
 
 enum sigv4_result sigv4_parse(

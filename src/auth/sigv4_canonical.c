@@ -189,23 +189,19 @@ static char *put_header_value(char *at, struct slice value)
     return at;
 }
 
-static char *put_headers(char *at, const struct sigv4_request *r, struct slice signed_headers)
+static char *put_headers(char *at, const struct sigv4_request *r, struct slice names, const struct signed_order *order)
 {
-    struct slice rest = signed_headers;
-    while (rest.size) {
-        struct slice name = slice_head(rest, slice_find(rest, ';'));
-        rest = slice_from(rest, name.size + 1);
-        at = put(at, name);
-        *at++ = ':';
-        bool is_first = true;
-        for (size_t index = 0; index < r->header_count; index++) {
-            if (!header_is(&r->headers[index], name))
-                continue;
-            if (!is_first)
-                *at++ = ',';
-            is_first = false;
-            at = put_header_value(at, r->headers[index].value);
+    struct slice rest = names;
+    for (size_t index = 0; index < order->count; index++) {
+        const struct header *h = &r->headers[order->at[index] & ~SIGNED_AGAIN];
+        if (order->at[index] & SIGNED_AGAIN) {
+            at[-1] = ',';
+        } else {
+            at = put(at, slice_head(rest, h->name.size));
+            *at++ = ':';
+            rest = slice_from(rest, h->name.size + 1);
         }
+        at = put_header_value(at, h->value);
         *at++ = '\n';
     }
     return at;
@@ -242,7 +238,7 @@ bool canonical_request_hash(const struct canonical_request *c, struct arena *are
     if (r->query.size)
         at = put_query(at, r->query, c->skip_signature, arena);
     *at++ = '\n';
-    at = put_headers(at, r, c->signed_headers);
+    at = put_headers(at, r, c->signed_headers, c->order);
     *at++ = '\n';
     at = put(at, c->signed_headers);
     *at++ = '\n';

@@ -18,10 +18,11 @@ enum { SHA256_HEX_BYTES = 64 };
 
 struct canonical_request {
     const struct sigv4_request *request;
-    struct slice path;           /* the request's, or another spelling of it */
-    struct slice signed_headers; /* "content-type;host;x-amz-date" */
-    bool skip_signature;         /* leave X-Amz-Signature out of the query: presigned */
-    const char *body_hex;        /* SHA256_HEX_BYTES */
+    struct slice path;                /* the request's, or another spelling of it */
+    struct slice signed_headers;      /* "content-type;host;x-amz-date" */
+    const struct signed_order *order; /* the headers that they are */
+    bool skip_signature;              /* leave X-Amz-Signature out of the query: presigned */
+    const char *body_hex;             /* SHA256_HEX_BYTES */
 };
 
 bool canonical_request_hash(const struct canonical_request *c, struct arena *arena, char ret_hex[SHA256_HEX_BYTES]);

@@ -5,6 +5,7 @@
  * printable.
  */
 #include "auth/sigv4.h"
+#include "auth/sigv4_names.h"
 #include "base/mutant.h"
 
 #include "base/limits.h"
@@ -39,7 +40,9 @@ struct parser {
     const struct sigv4_request *request;
     struct arena *arena;
     struct sigv4 *s;
-    struct slice parts[PARTS]; /* none if absent */
+    struct slice parts[PARTS];        /* none if absent */
+    const struct signed_names *names; /* own_names or a memo's */
+    struct signed_names own_names;
 };
 
 #define INCOMPLETE(p, ...) ((p)->s->sentence = arena_printf((p)->arena, __VA_ARGS__), SIGV4_INCOMPLETE)
@@ -272,6 +275,22 @@ static bool amz_date_of_http_date(struct slice s, char out[AMZ_DATE_BYTES])
     return true;
 }
 
+/* Most are of the same second as the last one. */
+static bool parse_date(struct slice text, int64_t *ret_s)
+{
+    static _Thread_local struct {
+        char text[AMZ_DATE_BYTES];
+        int64_t s;
+    } last;
+    if (memcmp(text.data, last.text, AMZ_DATE_BYTES) != 0) {
+        if (!text_parse_amz_date(text, &last.s))
+            return false;
+        memcpy(last.text, text.data, AMZ_DATE_BYTES);
+    }
+    *ret_s = last.s;
+    return true;
+}
+
 static enum sigv4_result read_date(struct parser *p)
 {
     struct slice given = p->parts[p->s->is_query ? AMZ_DATE : AMZ_DATE_HEADER], shown;
@@ -283,7 +302,7 @@ static enum sigv4_result read_date(struct parser *p)
     char converted[AMZ_DATE_BYTES];
     if (given.data == p->parts[DATE_HEADER].data && amz_date_of_http_date(given, converted))
         p->s->date = arena_copy(p->arena, slice_of(converted, sizeof converted));
-    if (p->s->date.size != AMZ_DATE_BYTES || !text_parse_amz_date(p->s->date, &p->s->date_s)) {
+    if (p->s->date.size != AMZ_DATE_BYTES || !parse_date(p->s->date, &p->s->date_s)) {
         shown = quoted(p, given);
         return INCOMPLETE(
             p, "Date must be in ISO-8601 'basic format' (20150830T123600Z). Got '%.*s'.", SLICE_ARG(shown));
@@ -305,54 +324,14 @@ static enum sigv4_result read_date(struct parser *p)
 
 /* ---- signed headers --------------------------------------------------------------------------------------------- */
 
-static bool is_header_byte(char c)
+static enum sigv4_result read_names(struct parser *p)
 {
-    static const char others[] = "_.!#$%&'*+^`|~"; /* RFC 9110 tokens; letters are lower case here */
-    return (c >= 'a' && c <= 'z') || c == '-' || text_is_digit(c) || (c != '\0' && strchr(others, c));
-}
-
-/* The first name of the list, empty if it is none. */
-static struct slice first_name(struct slice list)
-{
-    size_t size = 0;
-    while (size < list.size && list.data[size] != ';') {
-        if (!is_header_byte(list.data[size]))
-            return slice_head(list, 0);
-        size++;
-    }
-    return slice_head(list, size);
-}
-
-/* Marks the headers of that name; false if there is none. */
-static bool mark_signed(const struct sigv4_request *r, struct slice name, bool is_signed[HTTP_HEADERS_MAX])
-{
-    bool found = false;
-    uint32_t key = header_key(name);
-    for (size_t index = 0; index < r->header_count; index++) {
-        const struct header *h = &r->headers[index];
-        if (h->key == key && slice_equal_nocase(h->name, name))
-            is_signed[index] = found = true;
-    }
-    return found;
-}
-
-static enum sigv4_result check_signed_list(struct parser *p, bool is_signed[HTTP_HEADERS_MAX])
-{
-    struct slice list = p->s->signed_headers, last = SLICE_NONE;
-    bool has_host = false;
-    for (size_t at = 0; at <= list.size; at += last.size + 1) {
-        struct slice name = first_name(slice_from(list, at));
-        if (name.size == 0 || (!slice_is_none(last) && slice_compare(last, name) >= 0))
-            return INCOMPLETE(p, "SignedHeaders must be lower-case header names in ascending order, separated by ';'.");
-        if (!mark_signed(p->request, name, is_signed)) {
-            struct slice shown = quoted(p, name);
-            return INCOMPLETE(p, "The request has no header '%.*s', which SignedHeaders names.", SLICE_ARG(shown));
-        }
-        has_host |= slice_equal(name, SLICE("host"));
-        last = name;
-    }
-    if (!has_host)
+    struct slice list = p->s->signed_headers;
+    if (!signed_names_read(list, &p->own_names))
+        return INCOMPLETE(p, "SignedHeaders must be lower-case header names in ascending order, separated by ';'.");
+    if (!signed_names_hold(&p->own_names, list, SLICE("host")))
         return INCOMPLETE(p, "'Host' must be a 'SignedHeader' in the AWS Authorization.");
+    p->names = &p->own_names;
     return SIGV4_OK;
 }
 
@@ -367,9 +346,15 @@ static bool may_be_unsigned(struct slice name)
 static enum sigv4_result check_signed_headers(struct parser *p)
 {
     bool is_signed[HTTP_HEADERS_MAX] = { false };
+    struct slice missing;
     if (p->request->header_count > HTTP_HEADERS_MAX)
         return INCOMPLETE(p, "The request has more than %d headers.", HTTP_HEADERS_MAX);
-    TRY_PART(check_signed_list(p, is_signed));
+    if (!signed_names_match(p->names, p->s->signed_headers, p->request, &p->s->order, &missing)) {
+        struct slice shown = quoted(p, missing);
+        return INCOMPLETE(p, "The request has no header '%.*s', which SignedHeaders names.", SLICE_ARG(shown));
+    }
+    for (size_t index = 0; index < p->s->order.count; index++)
+        is_signed[p->s->order.at[index] & ~SIGNED_AGAIN] = true;
     for (size_t index = 0; index < p->request->header_count; index++) {
         struct slice name = p->request->headers[index].name;
         if (is_signed[index] || !slice_equal_nocase(slice_head(name, 6), SLICE("x-amz-")) || may_be_unsigned(name))
@@ -394,6 +379,69 @@ static enum sigv4_result check_hashes(struct parser *p)
             p, "x-amz-content-sha256 must be the SHA-256 of the body in hexadecimal, not '%.*s'.", SLICE_ARG(shown));
     }
     return SIGV4_OK;
+}
+
+/* ---- what was read before ---------------------------------------------------------------------------------------
+
+ * Of a client's Authorization headers only the signature differs for a day. It comes last; what comes before it and was found to
+ * be right is kept, with the places of its parts. */
+
+enum { MEMOS = 8, MEMO_TEXT_BYTES_MAX = 320, MEMO_PARTS = 5 };
+
+static _Thread_local struct memo {
+    size_t size; /* 0: empty */
+    struct {
+        uint16_t at, size;
+    } parts[MEMO_PARTS];
+    struct signed_names names;
+    char text[MEMO_TEXT_BYTES_MAX];
+} memos[MEMOS];
+
+static struct memo *memo_of(struct slice text)
+{
+    return &memos[header_key(slice_head(text, 48)) / 64 % MEMOS]; /* differs with the access key */
+}
+
+static void memo_views(struct sigv4 *s, struct slice *ret_views[MEMO_PARTS])
+{
+    ret_views[0] = &s->access_key;
+    ret_views[1] = &s->day;
+    ret_views[2] = &s->region;
+    ret_views[3] = &s->service;
+    ret_views[4] = &s->signed_headers;
+}
+
+static bool recall(struct parser *p)
+{
+    struct slice given = p->parts[AUTHORIZATION], *views[MEMO_PARTS];
+    const struct memo *m = memo_of(given);
+    if (m->size == 0 || given.size != m->size + SIGNATURE_BYTES || memcmp(given.data, m->text, m->size) != 0)
+        return false;
+    p->s->signature = slice_from(given, m->size);
+    if (slice_find(p->s->signature, ',') < SIGNATURE_BYTES)
+        return false; /* another part begins in there */
+    memo_views(p->s, views);
+    for (size_t part = 0; part < MEMO_PARTS; part++)
+        *views[part] = slice_of(given.data + m->parts[part].at, m->parts[part].size);
+    p->names = &m->names;
+    return true;
+}
+
+static void remember(struct parser *p)
+{
+    struct slice given = p->parts[AUTHORIZATION], signature = p->s->signature, *views[MEMO_PARTS];
+    struct memo *m = memo_of(given);
+    size_t size = given.size - signature.size;
+    if (signature.size != SIGNATURE_BYTES || signature.data != given.data + size || size > sizeof m->text)
+        return;
+    memo_views(p->s, views);
+    for (size_t part = 0; part < MEMO_PARTS; part++) {
+        m->parts[part].at = (uint16_t)(views[part]->data - given.data);
+        m->parts[part].size = (uint16_t)views[part]->size;
+    }
+    m->names = *p->names;
+    memcpy(m->text, given.data, size);
+    m->size = size;
 }
 
 /* ---- time ------------------------------------------------------------------------------------------------------- */
@@ -438,12 +486,17 @@ enum sigv4_result sigv4_parse(
         return SIGV4_NONE;
     if (is_header)
         p.parts[SIGNED_HEADERS] = SLICE_NONE; /* a lone query parameter of that name means nothing */
-    TRY_PART(is_header ? read_authorization(&p) : check_parameters(&p));
-    ret->signed_headers = p.parts[SIGNED_HEADERS];
-    ret->signature = p.parts[SIGNATURE];
+    if (!is_header || !recall(&p)) {
+        TRY_PART(is_header ? read_authorization(&p) : check_parameters(&p));
+        ret->signed_headers = p.parts[SIGNED_HEADERS];
+        ret->signature = p.parts[SIGNATURE];
+        TRY_PART(read_credential(&p));
+        TRY_PART(read_names(&p));
+        if (is_header)
+            remember(&p);
+    }
     ret->token = p.parts[is_header ? TOKEN_HEADER : TOKEN];
     ret->content_sha256 = p.parts[CONTENT_SHA256];
-    TRY_PART(read_credential(&p));
     TRY_PART(read_date(&p));
     TRY_PART(check_signed_headers(&p));
     TRY_PART(check_hashes(&p));
