@@ -16,13 +16,14 @@
 
 enum {
     CALL_ARENA_BYTES_MAX =
-        48 * MIB,             /* ten messages of 1 MiB with six-fold JSON escapes stay below by streaming bounds */
-    CALLS_KEPT_MAX = 256,     /* free calls, and arenas beside them, that a front keeps */
-    FLUSH_WAITING_MAX = 128,  /* replies that may gather before the committer is asked although work is ready, */
-    FLUSH_WAIT_MS = 2,        /* and how long: some clients always have work ready */
-    LAZY_FLUSH_MS = 10,       /* records nobody waits for (standard leases) reach the disk this much later */
-    READY_MAX = 32,           /* calls that gather before their owners are asked */
-    LOG_LINES_PER_S_MAX = 20, /* of refused requests, a front: whoever floods us must not fill the log */
+        48 * MIB,               /* ten messages of 1 MiB with six-fold JSON escapes stay below by streaming bounds */
+    CALLS_KEPT_MAX = 256,       /* free calls, and arenas beside them, that a front keeps */
+    FLUSH_WAITING_MAX = 128,    /* replies that may gather before the committer is asked although work is ready, */
+    FLUSH_WAIT_MS = 2,          /* and how long: some clients always have work ready */
+    LAZY_FLUSH_MS = 10,         /* records nobody waits for (standard leases) reach the disk this much later */
+    RECORD_BYTES_TYPICAL = 384, /* of a small message: the place that is asked for ahead */
+    READY_MAX = 32,             /* calls that gather before their owners are asked */
+    LOG_LINES_PER_S_MAX = 20,   /* of refused requests, a front: whoever floods us must not fill the log */
 };
 
 enum call_state { CALL_NEW, CALL_READY, CALL_AT_OWNER, CALL_WAITING, CALL_FREE };
@@ -453,6 +454,9 @@ static void digest_ready(struct front *f)
 static void submit_ready(struct front *f)
 {
     struct call *c;
+    if (!f->ready)
+        return;
+    store_expect(f->store, f->ready_count * RECORD_BYTES_TYPICAL);
     digest_ready(f);
     while ((c = take_ready(f))) {
         if (c->is_gone) { /* nothing has been decided */

@@ -153,6 +153,8 @@ static struct error make_room(struct store *s, size_t bytes, bool urgent)
     }
 }
 
+enum { CACHE_LINE_BYTES = 64 };
+
 /* ---- append ------------------------------------------------------------------------------------------------------------------- */
 
 static size_t payload_bytes(const struct record_in *r)
@@ -190,7 +192,7 @@ static uint64_t put_record(struct store *s, uint16_t log, uint64_t time_ms, cons
     ring_zero(s, at, (size_t)(position + total - at));
     if (r->flags & RECORD_LIVE)
         atomic_fetch_add_explicit(&s->current->live_total, 1, memory_order_relaxed);
-    atomic_store(&s->end, position + total);
+    atomic_store_explicit(&s->end, position + total, memory_order_release);
     return position;
 }
 
@@ -228,6 +230,13 @@ struct error store_append(struct store *s, uint16_t log, uint64_t time_ms, const
     if (UNLIKELY(wants_next))
         background_wake(s);
     return OK;
+}
+
+void store_expect(const struct store *s, size_t bytes)
+{
+    uint64_t position = atomic_load_explicit(&((struct store *)(uintptr_t)s)->end, memory_order_relaxed);
+    for (size_t ahead = 0; ahead < bytes; ahead += CACHE_LINE_BYTES)
+        __builtin_prefetch(s->ring + (position + ahead) % RING_BYTES, 1);
 }
 
 lsn_t store_end(const struct store *s)

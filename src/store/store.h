@@ -137,6 +137,9 @@ struct record_in {
  * full: no lock may be held that a flush or its on_durable needs. Cost: one CRC and one memcpy of the bytes under the lock. */
 struct error store_append(struct store *s, uint16_t log, uint64_t time_ms, const struct record_in *records,
     size_t count, bool urgent, lsn_t *ret_lsns);
+/* Any thread: about so many bytes will be appended in a moment. Asks memory for their place, which a record would otherwise wait
+ * for with the lock held: it was last touched RING_BYTES ago. */
+void store_expect(const struct store *s, size_t bytes);
 
 lsn_t store_end(const struct store *s);     /* any thread: above every record appended so far */
 lsn_t store_durable(const struct store *s); /* any thread: every record with an LSN below it is durable */
