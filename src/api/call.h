@@ -25,6 +25,18 @@ struct task { /* a piece of work for an owner; see owner.h */
     void (*run)(struct owner *o, struct task *t);
 };
 
+static inline struct task *tasks_turned(struct task *newest) /* the oldest first */
+{
+    struct task *oldest = NULL;
+    while (newest) {
+        struct task *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    return oldest;
+}
+
 struct call {
     struct task task; /* in the owner's inbox, then in the front's */
     const struct op *op;

@@ -36,8 +36,9 @@ struct front {
 
     struct task *ready, **ready_end; /* calls for owners, of this turn */
     uint32_t ready_count;
-    _Atomic(struct task *) inbox; /* calls that others finished, newest first */
-    struct link waiting;          /* finished, by rising wait_lsn */
+    struct task *home, **home_end; /* calls that this thread finished, in order */
+    _Atomic(struct task *) inbox;  /* calls that others finished, newest first */
+    struct link waiting;           /* finished, by rising wait_lsn */
     size_t waiting_count;
     _Atomic int is_waiting_for_disk; /* on_durable wakes us */
     uint64_t asked_ms;               /* the committer, or when the first reply began to wait */
@@ -113,7 +114,7 @@ static struct call *call_new(struct front *f, struct stream *s)
     c->arena = arena;
     c->front = f;
     c->stream = s;
-    c->references = 1;
+    atomic_init(&c->references, 1);
     c->task.run = front_run_call;
     c->started_us = sys->clock.monotonic_us();
     c->peer = stream_peer(s);
@@ -139,18 +140,25 @@ static void call_free(struct call *c) /* on the front's thread */
 static void send_home(struct call *c)
 {
     struct front *f = c->front;
+    if (f == this_front) {
+        c->task.next = NULL;
+        *f->home_end = &c->task;
+        f->home_end = &c->task.next;
+        return;
+    }
     struct task *head = atomic_load_explicit(&f->inbox, memory_order_relaxed);
     do {
         c->task.next = head;
     } while (!atomic_compare_exchange_weak(&f->inbox, &head, &c->task));
-    if (f != this_front && !head)
+    if (!head)
         reactor_wake(f->reactor); /* c may be gone by now */
 }
 
-/* The last reference frees; on a foreign thread the call goes home for it. */
+/* The last reference frees; on a foreign thread the call goes home for it. Whoever sees that there is only one has it. */
 static void call_unref(struct call *c)
 {
-    if (atomic_fetch_sub(&c->references, 1) != 1)
+    bool is_last = atomic_load_explicit(&c->references, memory_order_acquire) == 1;
+    if (!is_last && atomic_fetch_sub(&c->references, 1) != 1)
         return;
     if (c->front == this_front) {
         call_free(c);
@@ -350,26 +358,39 @@ static bool release_durable(struct front *f)
     return did;
 }
 
+static void take_call(struct front *f, struct call *c)
+{
+    if (c->state == CALL_FREE)
+        call_free(c);
+    else
+        finish_call(f, c);
+}
+
+static void take_calls(struct front *f, struct task *oldest)
+{
+    while (oldest) {
+        struct task *next = oldest->next;
+        take_call(f, CONTAINER_OF(oldest, struct call, task));
+        oldest = next;
+    }
+}
+
+static struct task *take_home(struct front *f)
+{
+    struct task *oldest = f->home;
+    f->home = NULL;
+    f->home_end = &f->home;
+    return oldest;
+}
+
 static bool take_inbox(struct front *f)
 {
-    if (LIKELY(atomic_load_explicit(&f->inbox, memory_order_relaxed) == NULL))
-        return false;
-    struct task *newest = atomic_exchange(&f->inbox, NULL), *oldest = NULL;
-    while (newest) {
-        struct task *next = newest->next;
-        newest->next = oldest;
-        oldest = newest;
-        newest = next;
-    }
-    while (oldest) {
-        struct call *c = CONTAINER_OF(oldest, struct call, task);
-        oldest = oldest->next;
-        if (c->state == CALL_FREE)
-            call_free(c);
-        else
-            finish_call(f, c);
-    }
-    return true;
+    struct task *own = take_home(f), *others = NULL;
+    if (UNLIKELY(atomic_load_explicit(&f->inbox, memory_order_relaxed) != NULL))
+        others = tasks_turned(atomic_exchange(&f->inbox, NULL));
+    take_calls(f, own);
+    take_calls(f, others);
+    return own || others;
 }
 
 /* ---- requests ----------------------------------------------------------------------------------------------------- */
@@ -631,6 +652,7 @@ static void front_init(struct front *f, int index, const struct front_options *o
     f->store = options->store;
     f->gateway = options->gateway;
     f->ready_end = &f->ready;
+    f->home_end = &f->home;
     f->reactor = http_server_reactor(options->http, index);
     list_init(&f->waiting);
     buf_init(&f->body);
@@ -710,9 +732,8 @@ void fronts_close(void)
 }
 
 /* What came home since: there is no owner any more that could undo it. */
-static void free_inbox(struct front *f)
+static void free_calls(struct task *t)
 {
-    struct task *t = atomic_exchange(&f->inbox, NULL);
     while (t) {
         struct call *c = CONTAINER_OF(t, struct call, task);
         t = t->next;
@@ -725,7 +746,8 @@ void fronts_free(void)
     owners_on_earlier_wake(NULL);
     for (int i = 0; i < all.count; i++) {
         struct front *f = &all.fronts[i];
-        free_inbox(f);
+        free_calls(take_home(f));
+        free_calls(atomic_exchange(&f->inbox, NULL));
         for (size_t k = 0; k < f->free_count; k++) {
             arena_deinit(&f->free_calls[k]->arena);
             free(f->free_calls[k]);

@@ -134,13 +134,9 @@ static void run_task(struct owner *o, struct task *t)
 
 static void run_inbox(struct owner *o)
 {
-    struct task *newest = atomic_exchange(&o->private->inbox, NULL), *oldest = NULL;
-    while (newest) {
-        struct task *next = newest->next;
-        newest->next = oldest;
-        oldest = newest;
-        newest = next;
-    }
+    if (LIKELY(atomic_load_explicit(&o->private->inbox, memory_order_relaxed) == NULL))
+        return; /* who lets go of the token looks again */
+    struct task *oldest = tasks_turned(atomic_exchange(&o->private->inbox, NULL));
     while (oldest) {
         struct task *next = oldest->next;
         run_task(o, oldest);
@@ -178,8 +174,7 @@ static void token_release(struct owner *o)
 void owner_submit(struct owner *o, struct task *t)
 {
     if (token_try(o)) {
-        if (UNLIKELY(atomic_load_explicit(&o->private->inbox, memory_order_relaxed) != NULL))
-            run_inbox(o);
+        run_inbox(o);
         run_task(o, t);
         token_release(o);
         return;

@@ -33,9 +33,23 @@ static inline scan_mask scan_below(scan_block b, uint8_t limit)
 {
     return _mm_cmpeq_epi8(_mm_min_epu8(b, _mm_set1_epi8((char)(limit - 1))), b);
 }
+/* low..high, 1..0x7e */
+static inline scan_mask scan_between(scan_block b, uint8_t low, uint8_t high)
+{
+    scan_block from_low = _mm_sub_epi8(b, _mm_set1_epi8((char)low));
+    return _mm_cmpeq_epi8(_mm_min_epu8(from_low, _mm_set1_epi8((char)(high - low))), from_low);
+}
+static inline scan_block scan_lower(scan_block b) /* letters; what else it changes stays none */
+{
+    return _mm_or_si128(b, _mm_set1_epi8(0x20));
+}
 static inline scan_mask scan_high(scan_block b) /* 0x80..0xff */
 {
     return _mm_cmplt_epi8(b, _mm_setzero_si128());
+}
+static inline scan_mask scan_not(scan_mask m)
+{
+    return _mm_xor_si128(m, _mm_set1_epi8(-1));
 }
 static inline scan_mask scan_or(scan_mask a, scan_mask b)
 {
@@ -73,9 +87,21 @@ static inline scan_mask scan_below(scan_block b, uint8_t limit)
 {
     return vcltq_u8(b, vdupq_n_u8(limit));
 }
+static inline scan_mask scan_between(scan_block b, uint8_t low, uint8_t high)
+{
+    return vcleq_u8(vsubq_u8(b, vdupq_n_u8(low)), vdupq_n_u8((uint8_t)(high - low)));
+}
+static inline scan_block scan_lower(scan_block b)
+{
+    return vorrq_u8(b, vdupq_n_u8(0x20));
+}
 static inline scan_mask scan_high(scan_block b)
 {
     return vcgeq_u8(b, vdupq_n_u8(0x80));
+}
+static inline scan_mask scan_not(scan_mask m)
+{
+    return vmvnq_u8(m);
 }
 static inline scan_mask scan_or(scan_mask a, scan_mask b)
 {
@@ -126,6 +152,18 @@ static inline scan_mask scan_high(scan_block b)
 static inline scan_mask scan_below(scan_block b, uint8_t limit)
 {
     return ~(((b & SCAN_EACH(0x7f)) + SCAN_EACH(0x80 - limit)) | b) & SCAN_EACH(0x80);
+}
+static inline scan_mask scan_between(scan_block b, uint8_t low, uint8_t high)
+{
+    return scan_below(b, (uint8_t)(high + 1)) & ~scan_below(b, low);
+}
+static inline scan_block scan_lower(scan_block b)
+{
+    return b | SCAN_EACH(0x20);
+}
+static inline scan_mask scan_not(scan_mask m)
+{
+    return m ^ SCAN_EACH(0x80);
 }
 static inline scan_mask scan_or(scan_mask a, scan_mask b)
 {

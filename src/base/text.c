@@ -2,6 +2,9 @@
 #include "base/text.h"
 
 #include <endian.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 /* ---- numbers --------------------------------------------------------------------------------------------------------
  */
@@ -82,10 +85,31 @@ bool text_parse_hex(struct slice s, void *out, size_t size)
     return true;
 }
 
+#ifdef __SSE2__
+static __m128i hex_digits(__m128i nibbles)
+{
+    __m128i is_letter = _mm_cmpgt_epi8(nibbles, _mm_set1_epi8(9));
+    __m128i more = _mm_and_si128(is_letter, _mm_set1_epi8('a' - '0' - 10));
+    return _mm_add_epi8(_mm_add_epi8(nibbles, _mm_set1_epi8('0')), more);
+}
+
+static void format_sixteen(const uint8_t *b, char *out)
+{
+    __m128i x = _mm_loadu_si128((const __m128i *)b), four_bits = _mm_set1_epi8(15);
+    __m128i high = _mm_and_si128(_mm_srli_epi16(x, 4), four_bits), low = _mm_and_si128(x, four_bits);
+    _mm_storeu_si128((__m128i *)out, hex_digits(_mm_unpacklo_epi8(high, low)));
+    _mm_storeu_si128((__m128i *)(out + 16), hex_digits(_mm_unpackhi_epi8(high, low)));
+}
+#endif
+
 void text_format_hex(const void *bytes, size_t size, char *out)
 {
-    /* four bytes at a time: nibbles spread over eight lanes, then '0' + n, and 39 more from ten on */
     const uint8_t *b = bytes;
+#ifdef __SSE2__
+    for (; size >= 16; size -= 16, b += 16, out += 32)
+        format_sixteen(b, out);
+#endif
+    /* four bytes at a time: nibbles spread over eight lanes, then '0' + n, and 39 more from ten on */
     for (; size >= 4; size -= 4, b += 4, out += 8) {
         uint32_t four;
         memcpy(&four, b, 4);

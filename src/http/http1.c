@@ -42,8 +42,18 @@ bool http1_is_token_byte(char byte)
     return (classes[(uint8_t)byte] & TOKEN) != 0;
 }
 
+/* Letters, digits and '-', which most names are made of, a block at a time. */
 static const char *skip_token(const char *at, const char *end)
 {
+    for (; end - at >= SCAN_BYTES; at += SCAN_BYTES) {
+        scan_block b = scan_load(at);
+        scan_mask letter = scan_between(scan_lower(b), 'a', 'z');
+        scan_mask other = scan_not(scan_or(scan_or(letter, scan_between(b, '0', '9')), scan_is(b, '-')));
+        if (!scan_any(other))
+            continue;
+        at += scan_index(other);
+        break;
+    }
     while (at < end && (classes[(uint8_t)*at] & TOKEN))
         at++;
     return at;
