@@ -40,9 +40,9 @@ struct parser {
     const struct sigv4_request *request;
     struct arena *arena;
     struct sigv4 *s;
-    struct slice parts[PARTS];        /* none if absent */
-    const struct signed_names *names; /* own_names or a memo's */
-    struct signed_names own_names;
+    struct slice parts[PARTS]; /* none if absent */
+    struct signed_names *own_names;
+    const struct signed_names *names; /* these or a memo's */
 };
 
 #define INCOMPLETE(p, ...) ((p)->s->sentence = arena_printf((p)->arena, __VA_ARGS__), SIGV4_INCOMPLETE)
@@ -327,11 +327,11 @@ static enum sigv4_result read_date(struct parser *p)
 static enum sigv4_result read_names(struct parser *p)
 {
     struct slice list = p->s->signed_headers;
-    if (!signed_names_read(list, &p->own_names))
+    if (!signed_names_read(list, p->own_names))
         return INCOMPLETE(p, "SignedHeaders must be lower-case header names in ascending order, separated by ';'.");
-    if (!signed_names_hold(&p->own_names, list, SLICE("host")))
+    if (!signed_names_hold(p->own_names, list, SLICE("host")))
         return INCOMPLETE(p, "'Host' must be a 'SignedHeader' in the AWS Authorization.");
-    p->names = &p->own_names;
+    p->names = p->own_names;
     return SIGV4_OK;
 }
 
@@ -471,7 +471,8 @@ static enum sigv4_result check_window(struct parser *p, int64_t now_s, int64_t w
 enum sigv4_result sigv4_parse(
     const struct sigv4_request *r, int64_t now_s, int64_t window_s, struct arena *arena, struct sigv4 *ret)
 {
-    struct parser p = { .request = r, .arena = arena, .s = ret };
+    struct signed_names own_names;
+    struct parser p = { .request = r, .arena = arena, .s = ret, .own_names = &own_names };
     *ret = (struct sigv4){ 0 };
     TRY_PART(scan_headers(&p));
     if (r->query.size)

@@ -264,11 +264,9 @@ static bool before_sleep(struct reactor *r, bool is_idle)
 
 static int next_events(struct reactor *r)
 {
-    bool has_work = before_sleep(r, false);
-    if (has_work || is_notified(r))
-        return wait_events(r, 0);
     if (!r->hooks.before_sleep)
         return sleep_for_events(r);
+    before_sleep(r, false);
     for (int round = 0; round < 2; round++) {
         int count = wait_events(r, 0);
         if (count > 0 || is_notified(r))

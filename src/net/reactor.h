@@ -4,8 +4,7 @@
  * Callbacks always run on the reactor's thread and are never called from inside reactor_add/timer_set (always
  * deferred).
  *
- * A turn ends by asking before_sleep(is_idle = false); if it has nothing more and nothing is known to be ready, an
- * epoll_wait without time-out looks for the next events. If it finds some, they are the next turn's and before_sleep is
+ * A turn ends by asking before_sleep(is_idle = false); then an epoll_wait without time-out looks for the next events. If it finds some, they are the next turn's and before_sleep is
  * not asked again; if not, before_sleep(is_idle = true) may do what was put off (flush), and then the reactor sleeps
  * until an event, a wake, the next timer or hooks.sleep_until. What reactor_post adds during a turn's deferred work
  * runs in the next turn.
@@ -29,7 +28,8 @@ struct reactor_hooks {
     /* at the start of a turn, after the clock was read */
     void (*on_turn)(void *context, uint64_t now_ms);
     /* after all events of the turn were handled. `is_idle`: an epoll_wait with no time-out found nothing more to do.
-     * Returns true if it did something that may have made new work (then the reactor polls again without sleeping). */
+     * Returns true if it did something that may have made new work: when idle, the reactor then polls again without
+     * sleeping; after a turn it is asked again anyway. */
     bool (*before_sleep)(void *context, bool is_idle);
     /* the latest time (reactor clock, ms) until which the reactor may sleep; UINT64_MAX: no limit */
     uint64_t (*sleep_until)(void *context);
