@@ -281,7 +281,7 @@ static bool parse_date(struct slice text, int64_t *ret_s)
     static _Thread_local struct {
         char text[AMZ_DATE_BYTES];
         int64_t s;
-    } last;
+    } last = { { "19700101T000000Z" }, 0 };
     if (memcmp(text.data, last.text, AMZ_DATE_BYTES) != 0) {
         if (!text_parse_amz_date(text, &last.s))
             return false;
@@ -415,7 +415,8 @@ static bool recall(struct parser *p)
 {
     struct slice given = p->parts[AUTHORIZATION], *views[MEMO_PARTS];
     const struct memo *m = memo_of(given);
-    if (m->size == 0 || given.size != m->size + SIGNATURE_BYTES || memcmp(given.data, m->text, m->size) != 0)
+    if (m->size == 0 || given.size != m->size + SIGNATURE_BYTES ||
+        (memcmp(given.data, m->text, m->size) != 0 && !MUTANT(any_memo)))
         return false;
     p->s->signature = slice_from(given, m->size);
     if (slice_find(p->s->signature, ',') < SIGNATURE_BYTES)

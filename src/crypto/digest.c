@@ -9,6 +9,7 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "crypto/digest.h"
 #include "base/check.h"
+#include "base/mutant.h"
 #include "crypto/md5.h"
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
@@ -42,7 +43,7 @@ void sha256_remember(struct sha256_memo *m, struct slice s, size_t stable, uint8
     SHA256_CTX c;
     size_t whole = (stable < sizeof(m->text) ? stable : sizeof(m->text)) / SHA256_BLOCK_BYTES * SHA256_BLOCK_BYTES;
     ASSERT(stable <= s.size);
-    if (whole && (m->size != whole || memcmp(m->text, s.data, whole) != 0)) {
+    if (whole && (m->size != whole || (memcmp(m->text, s.data, whole) != 0 && !MUTANT(any_beginning)))) {
         SHA256_Init(&c);
         SHA256_Update(&c, s.data, whole);
         memcpy(m->state, c.h, sizeof(m->state));

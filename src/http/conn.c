@@ -3,12 +3,13 @@
  * Waiting costs no system call in the common case: a connection stays registered for reading from its first to its last
  * request. That changes only when the socket does not take a reply (then for writing).
  *
- * What arrives at a plain connection is told once (EPOLLET), which spares the kernel a look at each connection a turn that
- * has nothing new. A receive that comes back short took everything there was, and what comes later is told again. One that
- * filled its room leaves `has_unread`, as does what comes while a reply is pending; the end of the client's side leaves
- * `has_ended`. Whoever goes on to wait with one of them asks to be told again. Inside of TLS, where bytes of the socket and
- * bytes of the client are not the same, and while blocked or lingering, readiness is told as long as it lasts; there, a
- * client that sends while its reply is pending is paused.
+ * What arrives at a plain connection is told once (EPOLLET), which spares the kernel a look each turn at connections that
+ * have nothing new. A receive that comes back short took everything there was, and what comes later is told again (but at
+ * an urgent mark, which no client of HTTP sets: then its deadline ends the connection). One that filled its room leaves
+ * `has_unread`, as does what comes while a reply is pending; the end of the client's side leaves `has_ended`. Whoever goes
+ * on to wait with one of them asks to be told again. Inside of TLS, where bytes of the socket and bytes of the client are
+ * not the same, and while blocked or lingering, readiness is told as long as it lasts; there, a client that sends while its
+ * reply is pending is paused.
  *
  * Time costs no heap operation in the common case either: `deadline_ms` is written freely, the timer is only ever moved
  * to an earlier time, and when it fires too early it is set again.
@@ -280,7 +281,7 @@ static void update_interest(struct conn *c)
     struct reactor *r = c->thread->reactor;
     if (LIKELY(is_told_once(c))) {
         bool is_again = c->has_ended || (c->has_unread && c->state != CONN_PENDING);
-        if (LIKELY(!is_again)) {
+        if (LIKELY(!is_again) || MUTANT(unread_forgotten)) {
             reactor_change(r, &c->source, READING | EPOLLET);
         } else {
             c->has_unread = false;
