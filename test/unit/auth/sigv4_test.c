@@ -1,5 +1,6 @@
 /* sigv4_test.c: the vectors of test/vectors/sigv4.txt verify, in every equivalent spelling; with any byte changed none
- * does; malformed signatures are told apart; what sigv4_sign makes is what sigv4_verify takes.
+ * does; malformed signatures are told apart; what a thread remembers of them changes no verdict; what sigv4_sign makes is
+ * what sigv4_verify takes.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +13,7 @@
 #include "auth/sigv4_key.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -542,6 +544,207 @@ static void parts_are_read(void **state)
     assert_int_equal(s.date_s, 1440938160);
 }
 
+/* ---- what is remembered changes no verdict ------------------------------------------------------------------------
+ */
+
+struct verdict {
+    const struct vector *v;
+    char said[1024]; /* the result, its sentence, and the parts that others go by */
+};
+
+static void *judge(void *argument)
+{
+    struct verdict *d = argument;
+    const struct vector *v = d->v;
+    struct arena arena;
+    struct sigv4 s;
+    arena_init(&arena, MIB);
+    enum sigv4_result parsed = sigv4_parse(&v->request, v->now_s, WINDOW_S, &arena, &s), result = parsed;
+    if (parsed == SIGV4_OK)
+        result = sigv4_verify(&s, &v->request, v->body, v->secret, &arena);
+    else
+        s = (struct sigv4){ .sentence = s.sentence };
+    snprintf(d->said, sizeof d->said, "%d '%.*s' %.*s/%.*s/%.*s/%.*s %.*s %.*s %.*s", result, SLICE_ARG(s.sentence),
+        SLICE_ARG(s.access_key), SLICE_ARG(s.day), SLICE_ARG(s.region), SLICE_ARG(s.service), SLICE_ARG(s.date),
+        SLICE_ARG(s.signature), SLICE_ARG(s.signed_headers));
+    arena_deinit(&arena);
+    return NULL;
+}
+
+/* The verdict of this thread is that of one that remembers nothing. */
+static void expect_as_if_new(const struct vector *v, const char *what, size_t at)
+{
+    struct verdict here = { .v = v }, elsewhere = { .v = v };
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, judge, &elsewhere), 0);
+    judge(&here);
+    pthread_join(thread, NULL);
+    if (strcmp(here.said, elsewhere.said) != 0)
+        fail_msg("%.*s, %s %zu: %s instead of %s", SLICE_ARG(v->name), what, at, here.said, elsewhere.said);
+}
+
+static void expect_between_originals(
+    struct vector *v, struct header *authorization, struct slice changed, const char *what, size_t at)
+{
+    struct slice original = authorization->value;
+    expect(v, SIGV4_OK, "as it is");
+    authorization->value = changed;
+    expect_as_if_new(v, what, at);
+    expect_as_if_new(v, what, at); /* now that it may be remembered itself */
+    authorization->value = original;
+    expect(v, SIGV4_OK, "as it is, again");
+}
+
+static void a_changed_byte_of_authorization_is_judged_as_if_new(void **state)
+{
+    static const char others[] = ",;= /A\0"; /* what its parts are told apart by */
+    for (size_t index = 0; index < vector_count; index++) {
+        struct vector v = copy_of(&vectors[index]);
+        v.request.headers = v.headers;
+        struct header *authorization = header_named(&v, "authorization");
+        if (!authorization || slice_equal(v.name, SLICE("body-large")))
+            continue;
+        expect_as_if_new(&v, "as it is", 0);
+        expect_as_if_new(&v, "as it is, again", 0);
+        struct slice whole = authorization->value;
+        char text[2048];
+        bool is_long = whole.size > 1000; /* is not remembered */
+        assert_true(whole.size < sizeof text);
+        for (size_t at = is_long ? whole.size - 70 : 0; at < whole.size; at++) {
+            memcpy(text, whole.data, whole.size);
+            text[at] ^= 0x10;
+            expect_between_originals(&v, authorization, slice_of(text, whole.size), "flipped byte", at);
+            text[at] = others[(index + at) % sizeof others];
+            expect_between_originals(&v, authorization, slice_of(text, whole.size), "replaced byte", at);
+        }
+    }
+}
+
+static void a_longer_or_shorter_authorization_is_judged_as_if_new(void **state)
+{
+    struct vector v = copy_of(vector_named("sqs-json"));
+    v.request.headers = v.headers;
+    struct header *authorization = header_named(&v, "authorization");
+    struct slice whole = authorization->value;
+    char text[1024];
+    for (size_t at = 0; at < whole.size; at++) {
+        memcpy(text, whole.data, at);
+        memcpy(text + at, whole.data + at + 1, whole.size - at - 1);
+        expect_between_originals(&v, authorization, slice_of(text, whole.size - 1), "left out byte", at);
+        memcpy(text + at + 1, whole.data + at, whole.size - at);
+        text[at] = at % 2 ? ',' : '0';
+        expect_between_originals(&v, authorization, slice_of(text, whole.size + 1), "added byte", at);
+        expect_between_originals(&v, authorization, slice_head(whole, at), "cut off at byte", at);
+    }
+}
+
+/* Clients that take each other's places, as with few places they do. */
+static void vectors_verify_in_any_order(void **state)
+{
+    uint32_t random = 1;
+    for (int round = 0; round < 3000; round++) {
+        random = random * 1664525 + 1013904223;
+        const struct vector *v = &vectors[(random >> 8) % vector_count];
+        if (v->body.size < 4096)
+            expect(v, SIGV4_OK, "in another order");
+    }
+}
+
+#define TARGET "X-Amz-Target: AmazonSQS.ListQueues\n"
+#define ALL_SIGNED "host;x-amz-date;x-amz-target"
+#define HALF "0123456789abcdef0123456789abcdef"
+
+static const struct remembered_row {
+    const char *headers, *signed_headers;
+    const char *signature; /* NULL: the original's */
+    const char *secret;
+    enum sigv4_result result;
+    const char *sentence; /* holds this */
+} remembered_rows[] = {
+    { HOST DATE TARGET, ALL_SIGNED, NULL, "secret", SIGV4_OK, "" },
+    { "Accept: a\n" TARGET HOST "Accept: b\n" DATE, ALL_SIGNED, NULL, "secret", SIGV4_OK, "" },
+    /* other headers than those it was read with */
+    { HOST DATE, ALL_SIGNED, NULL, "secret", SIGV4_INCOMPLETE, "no header 'x-amz-target'" },
+    { DATE TARGET, ALL_SIGNED, NULL, "secret", SIGV4_INCOMPLETE, "no header 'host'" },
+    { HOST DATE TARGET "X-Amz-Meta: a\n", ALL_SIGNED, NULL, "secret", SIGV4_INCOMPLETE, "'X-Amz-Meta' must be" },
+    { HOST DATE TARGET TARGET, ALL_SIGNED, NULL, "secret", SIGV4_MISMATCH, "" },
+    { HOST DATE "X-Amz-Target: AmazonSQS.ListQueuet\n", ALL_SIGNED, NULL, "secret", SIGV4_MISMATCH, "" },
+    { HOST DATE "X-Amz-Target: \n", ALL_SIGNED, NULL, "secret", SIGV4_MISMATCH, "" },
+    { HOST DATE DATE TARGET, ALL_SIGNED, NULL, "secret", SIGV4_INCOMPLETE, "'x-amz-date' more than once" },
+    { HOST DATE TARGET "X-Amz-Content-Sha256: " HEX "\n", ALL_SIGNED, NULL, "secret", SIGV4_MISMATCH, "" },
+    { HOST DATE TARGET "X-Amz-Content-Sha256: x\n", ALL_SIGNED, NULL, "secret", SIGV4_INCOMPLETE, "not 'x'" },
+    /* another date */
+    { HOST TARGET, ALL_SIGNED, NULL, "secret", SIGV4_INCOMPLETE, "existence of either" },
+    { HOST TARGET "X-Amz-Date: 20150830T123601Z\n", ALL_SIGNED, NULL, "secret", SIGV4_MISMATCH, "" },
+    { HOST TARGET "X-Amz-Date: 20150830T133600Z\n", ALL_SIGNED, NULL, "secret", SIGV4_SKEWED, "not yet current" },
+    { HOST TARGET "X-Amz-Date: 20150831T123600Z\n", ALL_SIGNED, NULL, "secret", SIGV4_INCOMPLETE, "'20150830' != " },
+    { HOST TARGET "X-Amz-Date: 20150830T126000Z\n", ALL_SIGNED, NULL, "secret", SIGV4_INCOMPLETE, "'basic format'" },
+    { HOST TARGET "X-Amz-Date: 20150830T12360\n", ALL_SIGNED, NULL, "secret", SIGV4_INCOMPLETE, "'basic format'" },
+    /* another signature */
+    { HOST DATE TARGET, ALL_SIGNED, HEX, "secret", SIGV4_MISMATCH, "" },
+    { HOST DATE TARGET, ALL_SIGNED, "", "secret", SIGV4_INCOMPLETE, "64 hexadecimal digits" },
+    { HOST DATE TARGET, ALL_SIGNED, HALF "0123456789abcdef0123456789abcde", "secret", SIGV4_INCOMPLETE, "64 hex" },
+    { HOST DATE TARGET, ALL_SIGNED, HEX "0", "secret", SIGV4_INCOMPLETE, "64 hexadecimal digits" },
+    { HOST DATE TARGET, ALL_SIGNED, HEX HEX, "secret", SIGV4_INCOMPLETE, "64 hexadecimal digits" },
+    { HOST DATE TARGET, ALL_SIGNED, HALF ",123456789abcdef0123456789abcdef", "secret", SIGV4_INCOMPLETE,
+        "'123456789abcdef0123456789abcdef' not a valid" },
+    { HOST DATE TARGET, ALL_SIGNED, HALF "0123456789abcdef0123456789abcde,", "secret", SIGV4_INCOMPLETE, "64 hex" },
+    { HOST DATE TARGET, ALL_SIGNED, "," HALF "0123456789abcdef0123456789abcde", "secret", SIGV4_INCOMPLETE,
+        "not a valid" },
+    { HOST DATE TARGET, ALL_SIGNED, HALF ", SignedHeaders=host;x-amz-date;", "secret", SIGV4_INCOMPLETE,
+        "'SignedHeaders' more than once" },
+    { HOST DATE TARGET, ALL_SIGNED, HALF "                ,              =", "secret", SIGV4_INCOMPLETE,
+        "'' not a valid" },
+    { HOST DATE TARGET, ALL_SIGNED, HEX ",", "secret", SIGV4_MISMATCH, "" },
+    /* other signed headers, in the same place of what is remembered */
+    { HOST DATE, "host;x-amz-date", HEX, "secret", SIGV4_MISMATCH, "" },
+    { HOST DATE TARGET, "host;x-amz-date", HEX, "secret", SIGV4_INCOMPLETE, "'X-Amz-Target' must be" },
+    { HOST DATE TARGET, "host;x-amz-date;x-amz-targeu", NULL, "secret", SIGV4_INCOMPLETE, "'x-amz-targeu'" },
+    { HOST DATE TARGET, "x-amz-date;host;x-amz-target", NULL, "secret", SIGV4_INCOMPLETE, "ascending" },
+    /* another secret */
+    { HOST DATE TARGET, ALL_SIGNED, NULL, "secres", SIGV4_MISMATCH, "" },
+    { HOST DATE TARGET, ALL_SIGNED, NULL, "", SIGV4_MISMATCH, "" },
+};
+
+static struct vector remembered_vector(const struct remembered_row *row, const char *right_signature)
+{
+    struct vector v = { .name = SLICE("remembered"),
+        .secret = slice_str(row->secret),
+        .body = SLICE("{}"),
+        .now_s = 1440938160,
+        .request = { .method = SLICE("POST"), .path = SLICE("/"), .query = SLICE_NONE } };
+    v.request.header_count = read_headers(row->headers, v.headers);
+    struct slice value = arena_printf(&memory, "AWS4-HMAC-SHA256 Credential=" SCOPE ", SignedHeaders=%s, Signature=%s",
+        row->signed_headers, row->signature ? row->signature : right_signature);
+    v.headers[v.request.header_count++] = header_of(SLICE("Authorization"), value);
+    return v;
+}
+
+static void what_authorization_was_read_with_is_not_remembered(void **state)
+{
+    struct vector original = remembered_vector(&remembered_rows[0], "");
+    original.request.headers = original.headers;
+    struct slice signed_as = sigv4_sign(&original.request, original.body, SLICE("AKID"), original.secret,
+        SLICE("us-east-1"), SLICE("sqs"), SLICE("20150830T123600Z"), slice_str(ALL_SIGNED), &memory);
+    char right[65] = "";
+    memcpy(right, signed_as.data + signed_as.size - 64, 64);
+    original = remembered_vector(&remembered_rows[0], right);
+    original.request.headers = original.headers;
+    for (size_t index = 0; index < ARRAY_COUNT(remembered_rows); index++) {
+        const struct remembered_row *row = &remembered_rows[index];
+        struct vector v = remembered_vector(row, right);
+        struct slice sentence;
+        v.request.headers = v.headers;
+        expect(&original, SIGV4_OK, "the original");
+        enum sigv4_result result = check_at(&v, v.now_s, &sentence);
+        if (result != row->result || !holds(sentence, row->sentence))
+            fail_msg("row %zu: %d '%.*s'", index, result, SLICE_ARG(sentence));
+        expect(&original, SIGV4_OK, "the original");
+        expect_as_if_new(&v, "row", index);
+        expect_as_if_new(&v, "again, row", index);
+    }
+}
+
 /* ---- time ---------------------------------------------------------------------------------------------------------
  */
 
@@ -701,6 +904,10 @@ int main(void)
         cmocka_unit_test(plus_is_a_blank_in_the_query),
         cmocka_unit_test(malformed_is_told),
         cmocka_unit_test(parts_are_read),
+        cmocka_unit_test(a_changed_byte_of_authorization_is_judged_as_if_new),
+        cmocka_unit_test(a_longer_or_shorter_authorization_is_judged_as_if_new),
+        cmocka_unit_test(vectors_verify_in_any_order),
+        cmocka_unit_test(what_authorization_was_read_with_is_not_remembered),
         cmocka_unit_test(window_is_kept),
         cmocka_unit_test(documented_signing_key),
         cmocka_unit_test(cache_never_mixes_keys),
