@@ -43,6 +43,67 @@ static void a_half_closed_client_gets_what_is_answered_at_once(void **state)
     assert_int_equal(http_echo_gone(echo), 0);
 }
 
+/* One segment that is the client's last. */
+static void send_and_end(struct raw *r, struct slice s)
+{
+    assert_int_equal(send(r->fd, s.data, s.size, MSG_NOSIGNAL | MSG_MORE), s.size);
+    assert_int_equal(shutdown(r->fd, SHUT_WR), 0);
+}
+
+/* What comes together is told together, and once. Time stands still: no timeout helps. */
+static void an_end_that_comes_with_a_request_is_seen(void **state)
+{
+    (void)state;
+    static const char one[] = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    static char forty[40 * (sizeof one - 1) + 1];
+    for (size_t index = 0; index < 40; index++)
+        strcat(forty, one);
+    const struct {
+        const char *bytes;
+        int replies, gone;
+    } cases[] = {
+        { one, 1, 0 },
+        { "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello", 1, 0 },
+        { "POST /later HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello", 1, 0 },
+        { "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", 1, 0 },
+        { "GET /big?3000000 HTTP/1.1\r\nHost: h\r\n\r\n", 1, 0 },
+        { "GET /big?3000000 HTTP/1.1\r\nHost: h\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n", 2, 0 },
+        { forty, 40, 0 },
+        /* and what is no request yet */
+        { "", 0, 0 },
+        { "G", 0, 0 },
+        { "GET / HTTP/1.1\r\nHost: h\r\n\r\nGET / HTTP", 1, 0 },
+        { "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhell", 0, 1 },
+        { "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5000\r\n\r\nhell", 0, 1 },
+        { "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhell", 0, 1 },
+        /* the handler holds the reply */
+        { "POST /hold HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello", 0, 1 },
+        { "GET / HTTP/1.1\r\nHost: h\r\n\r\nGET /hold HTTP/1.1\r\nHost: h\r\n\r\n", 1, 1 },
+        { "GET /hold HTTP/1.1\r\nHost: h\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n", 0, 1 },
+    };
+    uint64_t gone = 0;
+    for (size_t index = 0; index < 2 * ARRAY_COUNT(cases); index++) {
+        struct raw r = connect_client();
+        if (index % 2) { /* known already */
+            RAW_SEND(&r, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+            raw_read(&r);
+        }
+        send_and_end(&r, slice_str(cases[index / 2].bytes));
+        for (int reply = 0; reply < cases[index / 2].replies; reply++)
+            assert_int_equal(raw_read(&r).status, 200);
+        assert_true(raw_is_ended(&r));
+        raw_close(&r);
+        WAIT_FOR(metrics().connections == 0);
+        gone += (uint64_t)cases[index / 2].gone;
+        if (http_echo_gone(echo) != gone)
+            fail_msg("%s: %d gone", cases[index / 2].bytes, (int)http_echo_gone(echo));
+        assert_int_equal(http_echo_held(echo), 0);
+    }
+    release_held(); /* nobody is left to be answered */
+    assert_int_equal(http_echo_gone(echo), gone);
+    assert_int_equal(metrics().timeouts, 0);
+}
+
 static void a_held_stream_is_answered_and_goes_on(void **state)
 {
     (void)state;
@@ -63,6 +124,62 @@ static void a_held_stream_is_answered_and_goes_on(void **state)
     expect_body(raw_read(&r), SLICE("127.0.0.1"));
     expect_body(raw_read(&r), slice_of(large, sizeof large));
     raw_close(&r);
+}
+
+/* What comes while a reply is pending is told once, then; the client sends nothing more. */
+static void what_came_while_a_reply_was_pending_is_answered(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *before; /* with the request that is held */
+        size_t body_size;   /* bytes of the body of a request in `after`, 0: there is none */
+        const char *after;  /* while it is held */
+        int replies;
+    } cases[] = {
+        { "", 0, "", 0 },
+        { "", 0, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", 1 },
+        { "", 0, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello", 1 },
+        { "", 0, "GET / HTTP/1.1\r\nHost: h\r\n\r\nGET /later HTTP/1.1\r\nHost: h\r\n\r\n", 2 },
+        { "", 0, "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", 1 },
+        { "GET / HTTP/1.1\r\nHost: h\r\n\r\n", 0, "", 1 },
+        { "GET / HTTP/1.1\r\nHost: h\r\n\r\n", 0, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", 2 },
+        { "GET / HTTP", 0, "/1.1\r\nHost: h\r\n\r\n", 1 },
+        { "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhe", 0, "llo", 1 },
+        /* more than a block holds */
+        { "", 4000, "", 1 },
+        { "", 4096, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", 2 },
+        { "", 100000, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", 2 },
+        { "GET / HTTP/1.1\r\nHost: h\r\n\r\n", 100000, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", 3 },
+    };
+    static char zeros[100000];
+    for (size_t index = 0; index < 2 * ARRAY_COUNT(cases); index++) {
+        struct raw r = connect_client();
+        struct buf b;
+        buf_init(&b);
+        buf_add_lit(&b, "POST /hold HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello");
+        buf_add(&b, slice_str(cases[index / 2].before));
+        raw_send(&r, buf_slice(&b));
+        WAIT_FOR(http_echo_held(echo) == 1);
+        b.size = 0;
+        size_t size = cases[index / 2].body_size;
+        if (size) {
+            buf_printf(&b, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: %zu\r\n\r\n", size);
+            buf_add(&b, slice_of(zeros, size));
+        }
+        buf_add(&b, slice_str(cases[index / 2].after));
+        raw_send(&r, slice_head(buf_slice(&b), index % 2 ? b.size : b.size / 2));
+        pass_turn();
+        raw_send(&r, slice_from(buf_slice(&b), index % 2 ? b.size : b.size / 2));
+        pass_turn(); /* the server has seen all that it wants to see */
+        release_held();
+        expect_body(raw_read(&r), SLICE("released"));
+        for (int reply = 0; reply < cases[index / 2].replies; reply++)
+            assert_int_equal(raw_read(&r).status, 200);
+        RAW_SEND(&r, "GET /peer HTTP/1.1\r\nHost: h\r\n\r\n"); /* and it goes on */
+        expect_body(raw_read(&r), SLICE("127.0.0.1"));
+        raw_close(&r);
+        buf_deinit(&b);
+    }
 }
 
 static void stop_ends_every_stream(void **state)
@@ -330,7 +447,9 @@ int main(void)
     const struct CMUnitTest plain[] = {
         ONE(a_client_that_leaves_is_noticed_once),
         ONE(a_half_closed_client_gets_what_is_answered_at_once),
+        ONE(an_end_that_comes_with_a_request_is_seen),
         ONE(a_held_stream_is_answered_and_goes_on),
+        ONE(what_came_while_a_reply_was_pending_is_answered),
         THREE(stop_ends_every_stream),
         ONE(slow_clients_are_cut_off),
         ONE(a_head_in_drips_has_one_limit_and_a_body_one_a_read),
@@ -345,6 +464,7 @@ int main(void)
         ONE(a_client_that_leaves_is_noticed_once),
         ONE(a_half_closed_client_gets_what_is_answered_at_once),
         ONE(a_held_stream_is_answered_and_goes_on),
+        ONE(what_came_while_a_reply_was_pending_is_answered),
         THREE(stop_ends_every_stream),
         ONE(a_large_body_in_drips_is_cut_off),
         ONE(a_pending_reply_has_no_limit),

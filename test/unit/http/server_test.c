@@ -194,6 +194,42 @@ static void bodies_arrive_however_framed_and_cut(void **state)
     assert_int_equal(metrics().bad_requests, 0);
 }
 
+/* Requests of exactly the bytes that a block has room for, and around: what a receive filled leaves more, or nothing. */
+static void requests_that_just_fill_a_block_are_answered(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = { INPUT_BYTES - 1, INPUT_BYTES, INPUT_BYTES + 1, 2 * INPUT_BYTES - 1, 2 * INPUT_BYTES,
+        2 * INPUT_BYTES + 1, HTTP_HEAD_BYTES_MAX, INPUT_LARGE_BYTES, INPUT_LARGE_BYTES + 1, MIB };
+    static const size_t heads[] = { 100, 3000, INPUT_BYTES - 1, INPUT_BYTES, INPUT_BYTES + 1, 2 * INPUT_BYTES };
+    struct raw r = connect_client();
+    for (size_t s = 0; s < ARRAY_COUNT(sizes); s++)
+        for (size_t h = 0; h <= ARRAY_COUNT(heads); h++) {
+            size_t size = sizes[s], head = h < ARRAY_COUNT(heads) ? heads[h] : size; /* or without a body */
+            if (head > size || head > HTTP_HEAD_BYTES_MAX)
+                continue;
+            struct buf b;
+            buf_init(&b);
+            add_request(&b, h % 2 ? "/later" : "/echo", size - head, 0, 1);
+            size_t pad = 1 + size - b.size;
+            b.size = 0;
+            add_request(&b, h % 2 ? "/later" : "/echo", size - head, 0, pad);
+            assert_int_equal(b.size, size);
+            raw_send(&r, buf_slice(&b)); /* all at once */
+            check_echo(&r, size - head);
+            raw_send(&r, slice_head(buf_slice(&b), size - 1)); /* all but a byte */
+            raw_send(&r, slice_from(buf_slice(&b), size - 1));
+            check_echo(&r, size - head);
+            add_request(&b, "/echo", 7, 0, 0); /* with another behind it */
+            raw_send(&r, buf_slice(&b));
+            check_echo(&r, size - head);
+            check_echo(&r, 7);
+            buf_deinit(&b);
+        }
+    raw_close(&r);
+    WAIT_FOR(metrics().connections == 0);
+    assert_int_equal(metrics().bad_requests, 0);
+}
+
 static void a_body_too_large_is_refused(void **state)
 {
     (void)state;
@@ -506,6 +542,7 @@ int main(void)
         ONE(keep_alive_follows_the_version),
         ONE(replies_without_body),
         ONE(bodies_arrive_however_framed_and_cut),
+        ONE(requests_that_just_fill_a_block_are_answered),
         ONE(a_body_too_large_is_refused),
         ONE(pipelined_requests_are_answered_in_order),
         ONE(a_flood_gets_its_share_of_a_turn_only),
