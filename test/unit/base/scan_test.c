@@ -51,8 +51,57 @@ static void test_each_byte_at_each_place(void **state)
             }
 }
 
+static bool is_letter(uint8_t byte)
+{
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
+}
+
+static void check_ranges(const char *bytes, uint8_t low, uint8_t high)
+{
+    bool inside[SCAN_BYTES], outside[SCAN_BYTES], letter[SCAN_BYTES], same[SCAN_BYTES], other[SCAN_BYTES];
+    const bool all[SCAN_BYTES] = { [0 ... SCAN_BYTES - 1] = true }, none[SCAN_BYTES] = { false };
+    scan_block b = scan_load(bytes);
+    for (size_t i = 0; i < SCAN_BYTES; i++) {
+        uint8_t byte = (uint8_t)bytes[i];
+        inside[i] = byte >= low && byte <= high;
+        outside[i] = !inside[i];
+        letter[i] = is_letter(byte);
+        same[i] = (byte | 0x20) == 'q'; /* only q and Q are */
+        other[i] = !same[i];
+    }
+    scan_mask between = scan_between(b, low, high), is_q = scan_is(scan_lower(b), 'q');
+    expect(between, inside);
+    expect(scan_not(between), outside);
+    expect(scan_not(scan_not(between)), inside);
+    expect(scan_and_not(scan_not(between), between), outside);
+    expect(scan_or(between, scan_not(between)), all);
+    expect(scan_not(scan_or(between, scan_not(between))), none);
+    expect(scan_between(scan_lower(b), 'a', 'z'), letter);
+    expect(is_q, same);
+    expect(scan_not(is_q), other);
+}
+
+static void test_ranges_and_letters(void **state)
+{
+    const uint8_t around[] = { 0x00, 0x1f, '0', 'a', 'Q', 0x7f, 0x80, 0xff };
+    const uint8_t ranges[][2] = { { 'a', 'z' }, { 'A', 'Z' }, { '0', '9' }, { 1, 0x7e }, { 1, 1 }, { 0x7e, 0x7e },
+        { 'q', 'q' }, { 1, 0x1f } };
+    char bytes[SCAN_BYTES + 1];
+    for (size_t a = 0; a < sizeof(around); a++)
+        for (size_t place = 0; place < SCAN_BYTES; place++)
+            for (int byte = 0; byte < 256; byte++) {
+                memset(bytes, around[a], sizeof(bytes));
+                bytes[1 + place] = (char)byte;
+                for (size_t r = 0; r < sizeof(ranges) / sizeof(ranges[0]); r++)
+                    check_ranges(bytes + 1, ranges[r][0], ranges[r][1]);
+            }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_each_byte_at_each_place) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_byte_at_each_place),
+        cmocka_unit_test(test_ranges_and_letters),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

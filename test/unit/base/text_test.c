@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "base/text.h"
+#include <stdio.h>
 #include <time.h>
 
 static uint64_t next_random(uint64_t *seed)
@@ -113,6 +114,53 @@ static void test_hex(void **state)
         memcpy(back, "keep", 4);
         assert_false(text_parse_hex(slice_str(bad[i]), back, 2));
         assert_memory_equal(back, "keep", 4);
+    }
+}
+
+/* Every byte at every place, in texts of all lengths around the steps, from and to odd addresses, and not a byte more. */
+static void test_format_hex_like_libc(void **state)
+{
+    enum { MOST = 70, GUARD = 4 };
+    char digits[256][3], wanted[2 * MOST + 1], text[2 * MOST + 2 * GUARD];
+    uint8_t bytes[MOST + GUARD];
+    struct arena arena;
+    arena_init(&arena, MIB);
+    for (int byte = 0; byte < 256; byte++)
+        snprintf(digits[byte], sizeof(digits[byte]), "%02x", (unsigned)byte);
+    for (size_t size = 0; size <= MOST; size++)
+        for (int round = 0; round < 256; round++) {
+            uint8_t *from = bytes + round % GUARD;
+            char *to = text + 1 + (size_t)round / 4 % (GUARD - 1);
+            for (size_t i = 0; i < size; i++) {
+                from[i] = (uint8_t)(i * 29 + (size_t)round);
+                memcpy(wanted + 2 * i, digits[from[i]], 2);
+            }
+            memset(text, '?', sizeof(text));
+            text_format_hex(from, size, to);
+            assert_memory_equal(to, wanted, 2 * size);
+            assert_int_equal(to[-1], '?');
+            assert_int_equal(to[2 * size], '?');
+            struct slice copy = text_hex(&arena, slice_of(from, size));
+            assert_true(slice_equal(copy, slice_of(wanted, 2 * size)));
+            arena_reset(&arena);
+        }
+    arena_deinit(&arena);
+}
+
+static void test_uuids(void **state)
+{
+    for (int round = 0; round < 256; round++) {
+        uint8_t b[17];
+        char text[38], wanted[38];
+        for (size_t i = 0; i < sizeof(b); i++)
+            b[i] = (uint8_t)(i * 17 + (size_t)round);
+        const uint8_t *u = b + 1;
+        snprintf(wanted, sizeof(wanted), "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0],
+            u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
+        memset(text, '?', sizeof(text));
+        text_format_uuid(u, text);
+        assert_string_equal(text, wanted);
+        assert_int_equal(text[37], '?');
     }
 }
 
@@ -359,6 +407,8 @@ int main(void)
         cmocka_unit_test(test_parse_i64),
         cmocka_unit_test(test_format_parses_back),
         cmocka_unit_test(test_hex),
+        cmocka_unit_test(test_format_hex_like_libc),
+        cmocka_unit_test(test_uuids),
         cmocka_unit_test(test_base64_vectors_of_rfc_4648),
         cmocka_unit_test(test_base64_refuses),
         cmocka_unit_test(test_base64_of_random_bytes_comes_back),

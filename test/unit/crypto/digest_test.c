@@ -148,6 +148,70 @@ static void test_parts(void **state)
     assert_hex(out, SHA256_BYTES, digests[0].sha256);
 }
 
+static size_t random_below(uint64_t *seed, size_t limit)
+{
+    *seed = *seed * 6364136223846793005ull + 1442695040888963407ull;
+    return (size_t)(*seed >> 33) % limit;
+}
+
+/* One memo over and over, for texts whose beginnings are the last one's, or differ in a byte anywhere, or are longer or
+ * shorter: the digest is the text's. */
+static void test_remembered_beginnings_like_sha256(void **state)
+{
+    enum { MOST = 1400, ROUNDS = 60000 };
+    static uint8_t bytes[MOST];
+    static struct sha256_memo m;
+    uint8_t out[SHA256_BYTES], wanted[SHA256_BYTES];
+    uint64_t seed = 1;
+    size_t stable = 0;
+    for (size_t i = 0; i < MOST; i++)
+        bytes[i] = (uint8_t)(i * 131 + i / 7);
+    for (int round = 0; round < ROUNDS; round++) {
+        size_t kind = random_below(&seed, 8);
+        if (kind == 0) /* a new beginning, of any length */
+            stable = random_below(&seed, MOST + 1);
+        if (kind == 1) /* around the blocks and the memo's end */
+            stable = 64 * random_below(&seed, 19) + random_below(&seed, 3);
+        if (kind == 1 && stable)
+            stable--;
+        size_t size = stable + random_below(&seed, MOST - stable + 1), whole = stable / 64 * 64;
+        const size_t places[] = { 0, whole - 1, whole, stable - 1, stable, 1023, 1024, random_below(&seed, MOST) };
+        size_t place = places[random_below(&seed, ARRAY_COUNT(places))] % MOST;
+        uint8_t flip = kind < 4 ? 0 : (uint8_t)(1 << random_below(&seed, 8));
+        bytes[place] ^= flip;
+        sha256(slice_of(bytes, size), wanted);
+        for (int again = 0; again < 2; again++) {
+            sha256_remember(&m, slice_of(bytes, size), stable, out);
+            assert_memory_equal(out, wanted, SHA256_BYTES);
+        }
+        if (kind < 7) /* else it stays so */
+            bytes[place] ^= flip;
+    }
+}
+
+/* Every length with every beginning of whole blocks and a byte around, from a memo that is empty, and once more. */
+static void test_remembered_beginnings_of_every_length(void **state)
+{
+    static uint8_t bytes[1400];
+    uint8_t out[SHA256_BYTES], wanted[SHA256_BYTES];
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (uint8_t)(i * 89 + i / 5);
+    for (size_t size = 0; size <= sizeof(bytes); size++) {
+        struct slice s = slice_of(bytes, size);
+        sha256(s, wanted);
+        for (size_t stable = 0; stable <= size; stable += stable % 64 == 1 ? 62 : 1) {
+            struct sha256_memo m = { 0 };
+            for (int again = 0; again < 2; again++) {
+                sha256_remember(&m, s, stable, out);
+                assert_memory_equal(out, wanted, SHA256_BYTES);
+            }
+        }
+    }
+    struct sha256_memo m = { 0 };
+    sha256_remember(&m, SLICE_NONE, 0, out);
+    assert_hex(out, SHA256_BYTES, digests[0].sha256);
+}
+
 /* RFC 4231 4.2 to 4.8; case 5 publishes the first 16 bytes only */
 static void test_hmac_of_rfc_4231(void **state)
 {
@@ -229,6 +293,8 @@ int main(void)
         cmocka_unit_test(test_md5_each_like_md5),
         cmocka_unit_test(test_md5_counts_beyond_32_bits),
         cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_remembered_beginnings_like_sha256),
+        cmocka_unit_test(test_remembered_beginnings_of_every_length),
         cmocka_unit_test(test_hmac_of_rfc_4231),
         cmocka_unit_test(test_prepared_key_like_hmac),
         cmocka_unit_test(test_constant_time_equality),
