@@ -679,6 +679,7 @@ static const struct remembered_row {
     { HOST TARGET "X-Amz-Date: 20150830T133600Z\n", ALL_SIGNED, NULL, "secret", SIGV4_SKEWED, "not yet current" },
     { HOST TARGET "X-Amz-Date: 20150831T123600Z\n", ALL_SIGNED, NULL, "secret", SIGV4_INCOMPLETE, "'20150830' != " },
     { HOST TARGET "X-Amz-Date: 20150830T126000Z\n", ALL_SIGNED, NULL, "secret", SIGV4_INCOMPLETE, "'basic format'" },
+    { HOST TARGET "X-Amz-Date: 20150830T123600X\n", ALL_SIGNED, NULL, "secret", SIGV4_INCOMPLETE, "'basic format'" },
     { HOST TARGET "X-Amz-Date: 20150830T12360\n", ALL_SIGNED, NULL, "secret", SIGV4_INCOMPLETE, "'basic format'" },
     /* another signature */
     { HOST DATE TARGET, ALL_SIGNED, HEX, "secret", SIGV4_MISMATCH, "" },
@@ -720,15 +721,22 @@ static struct vector remembered_vector(const struct remembered_row *row, const c
     return v;
 }
 
+/* Of the first row, the original. */
+static void right_signature(char ret_hex[65])
+{
+    struct vector v = remembered_vector(&remembered_rows[0], "");
+    v.request.headers = v.headers;
+    struct slice value = sigv4_sign(&v.request, v.body, SLICE("AKID"), v.secret, SLICE("us-east-1"), SLICE("sqs"),
+        SLICE("20150830T123600Z"), SLICE(ALL_SIGNED), &memory);
+    memcpy(ret_hex, value.data + value.size - 64, 64);
+    ret_hex[64] = '\0';
+}
+
 static void what_authorization_was_read_with_is_not_remembered(void **state)
 {
-    struct vector original = remembered_vector(&remembered_rows[0], "");
-    original.request.headers = original.headers;
-    struct slice signed_as = sigv4_sign(&original.request, original.body, SLICE("AKID"), original.secret,
-        SLICE("us-east-1"), SLICE("sqs"), SLICE("20150830T123600Z"), slice_str(ALL_SIGNED), &memory);
-    char right[65] = "";
-    memcpy(right, signed_as.data + signed_as.size - 64, 64);
-    original = remembered_vector(&remembered_rows[0], right);
+    char right[65];
+    right_signature(right);
+    struct vector original = remembered_vector(&remembered_rows[0], right);
     original.request.headers = original.headers;
     for (size_t index = 0; index < ARRAY_COUNT(remembered_rows); index++) {
         const struct remembered_row *row = &remembered_rows[index];
@@ -742,6 +750,31 @@ static void what_authorization_was_read_with_is_not_remembered(void **state)
         expect(&original, SIGV4_OK, "the original");
         expect_as_if_new(&v, "row", index);
         expect_as_if_new(&v, "again, row", index);
+    }
+}
+
+/* What comes last is as long as a signature here, so that it could be taken for one. */
+static void parts_in_any_order_are_judged_as_if_new(void **state)
+{
+    static const char *const orders[] = { "csS", "cSs", "scS", "sSc", "Scs", "Ssc" };
+    char right[65], text[1024];
+    right_signature(right);
+    struct vector v = remembered_vector(&remembered_rows[0], right);
+    v.request.headers = v.headers;
+    struct header *authorization = header_named(&v, "authorization");
+    for (size_t index = 0; index < 2 * ARRAY_COUNT(orders); index++) {
+        size_t size = (size_t)sprintf(text, "AWS4-HMAC-SHA256 ");
+        for (const char *part = orders[index / 2]; *part; part++)
+            size += (size_t)sprintf(text + size, "%s%s%s",
+                *part == 'c'   ? "Credential=" HEX "/20150830/us-east-1/sqs/aws4_request"
+                : *part == 's' ? "SignedHeaders=" ALL_SIGNED
+                               : "Signature=",
+                *part == 'S' ? right : "", part[1] || index % 2 ? "," : "");
+        authorization->value = slice_of(text, size);
+        for (int again = 0; again < 2; again++) {
+            expect(&v, SIGV4_OK, orders[index / 2]);
+            expect_as_if_new(&v, orders[index / 2], index);
+        }
     }
 }
 
@@ -908,6 +941,7 @@ int main(void)
         cmocka_unit_test(a_longer_or_shorter_authorization_is_judged_as_if_new),
         cmocka_unit_test(vectors_verify_in_any_order),
         cmocka_unit_test(what_authorization_was_read_with_is_not_remembered),
+        cmocka_unit_test(parts_in_any_order_are_judged_as_if_new),
         cmocka_unit_test(window_is_kept),
         cmocka_unit_test(documented_signing_key),
         cmocka_unit_test(cache_never_mixes_keys),
