@@ -14,6 +14,8 @@
 #include "api/pages.h"
 #include "api/service.h"
 #include "base/log.h"
+#include "base/text.h"
+#include "crypto/digest.h"
 #include "http/server.h"
 #include "support/raw_client.h"
 #include "sys/sys.h"
@@ -47,7 +49,7 @@ struct toy {
     struct link waiters;
 };
 
-static _Atomic uint64_t undone, finished, parked_bytes_max;
+static _Atomic uint64_t undone, finished, parked_bytes_max, digested_late;
 
 static void *toy_new(struct owner *o)
 {
@@ -138,6 +140,24 @@ static struct error run_look(struct call *c, const void *in, void *out)
     return OK;
 }
 
+static struct error route_digest(struct call *c, const void *in, void *out)
+{
+    const struct test_all *args = in;
+    c->scratch = arena_alloc(&c->arena, MD5_BYTES);
+    call_md5_later(c, args->body, c->scratch);
+    return route_here(c, in, out);
+}
+
+static struct error run_digest(struct call *c, const void *in, void *out)
+{
+    struct test_all *result = out;
+    (void)in;
+    atomic_fetch_add(&digested_late, c->md5.out != NULL);
+    call_md5_now(c);
+    result->body = text_hex(&c->arena, slice_of(c->scratch, MD5_BYTES));
+    return OK;
+}
+
 static const struct op toy_ops[] = {
     { .name = { "Put", 3 },
         .in = &test_all_shape,
@@ -163,6 +183,13 @@ static const struct op toy_ops[] = {
         .route = route_here,
         .run = run_look,
         .id = 2 },
+    { .name = { "Digest", 6 },
+        .in = &test_all_shape,
+        .out = &test_all_shape,
+        .where = WHERE_OWNER,
+        .route = route_digest,
+        .run = run_digest,
+        .id = 3 },
 };
 static struct service toy = { .name = { "toy", 3 },
     .target_prefix = { "AmazonToy", 9 },
@@ -400,6 +427,73 @@ static void test_replies_leave_busy_reactors(void **state)
         atomic_store(&busy[i].is_over, 1);
     for (int i = 0; i < THREADS; i++)
         UNTIL(atomic_load(&busy[i].is_over) == 2);
+    close_server();
+}
+
+/* A reactor that looks up only when it may: what is sent meanwhile comes in one turn. */
+static struct stall {
+    struct reactor_post post;
+    _Atomic int is_begun, is_over;
+} stalls[THREADS];
+
+static void stay_away(struct reactor_post *post)
+{
+    struct stall *s = CONTAINER_OF(post, struct stall, post);
+    atomic_store(&s->is_begun, 1);
+    UNTIL(atomic_load(&s->is_over));
+}
+
+static void stall_all(void)
+{
+    for (int i = 0; i < THREADS; i++) {
+        stalls[i].post.run = stay_away;
+        atomic_store(&stalls[i].is_begun, 0);
+        atomic_store(&stalls[i].is_over, 0);
+        reactor_post(http_server_reactor(http, i), &stalls[i].post);
+    }
+    for (int i = 0; i < THREADS; i++)
+        UNTIL(atomic_load(&stalls[i].is_begun));
+}
+
+/* Texts that end around MD5's blocks, more calls a turn than a front gathers, and some whose clients have left. */
+static void test_digests_of_a_turn_are_each_call_s(void **state)
+{
+    (void)state;
+    enum { TOGETHER = 90, TEXT_BYTES_MAX = 130 };
+    static struct raw r[TOGETHER];
+    open_server("front-digests");
+    for (size_t count = 1; count <= TOGETHER; count += count < 12 ? 1 : 39) {
+        for (size_t i = 0; i < count; i++) {
+            r[i] = client();
+            ask(&r[i], "Action=Look");
+            expect_reply(&r[i], "LookResponse");
+        }
+        stall_all();
+        for (size_t i = 0; i < count; i++) {
+            char query[200] = "Action=Digest&Body=";
+            size_t size = (i * 37 + count) % TEXT_BYTES_MAX;
+            memset(query + strlen(query), (int)('a' + i % 26), size);
+            ask(&r[i], query);
+            if (i % 4 == 3)
+                raw_close(&r[i]);
+        }
+        for (int i = 0; i < THREADS; i++)
+            atomic_store(&stalls[i].is_over, 1);
+        for (size_t i = 0; i < count; i++) {
+            if (i % 4 == 3)
+                continue;
+            char text[TEXT_BYTES_MAX], hex[2 * MD5_BYTES + 1] = "";
+            uint8_t digest[MD5_BYTES];
+            size_t size = (i * 37 + count) % TEXT_BYTES_MAX;
+            memset(text, (int)('a' + i % 26), size);
+            md5(slice_of(text, size), digest);
+            text_format_hex(digest, MD5_BYTES, hex);
+            expect_reply(&r[i], hex);
+            raw_close(&r[i]);
+        }
+        UNTIL(connections() == 0);
+    }
+    assert_int_equal(atomic_load(&digested_late), 0);
     close_server();
 }
 
@@ -675,6 +769,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_replies_wait_for_the_disk),
         cmocka_unit_test(test_replies_leave_busy_reactors),
+        cmocka_unit_test(test_digests_of_a_turn_are_each_call_s),
         cmocka_unit_test(test_waits_are_woken),
         cmocka_unit_test(test_who_leaves_while_waiting),
         cmocka_unit_test(test_who_leaves_before_the_disk_is_done),
