@@ -417,6 +417,7 @@ static bool on_head(struct stream *s)
 static void detach_input(struct front *f, struct call *c, struct stream *s)
 {
     struct arena old = c->arena;
+    ASSERT(!c->md5.out); /* its text would not stay */
     struct slice *const kept[] = { &c->region, &c->account, &c->resource, &c->endpoint, &c->cors, &c->caller.arn,
         &c->caller.user_id, &c->caller.access_key };
     size_t bytes = shape_copy_bytes(c->op->in, c->in) + ARENA_BYTES_OF(c->op->out->size + 1);

@@ -754,6 +754,17 @@ static void what_authorization_was_read_with_is_not_remembered(void **state)
 }
 
 /* What comes last is as long as a signature here, so that it could be taken for one. */
+#define NULS8 "%00%00%00%00%00%00%00%00"
+static void a_date_of_nul_bytes_is_none(void **state)
+{
+    struct vector v = { .name = SLICE("nul-date"), .secret = SLICE("secret"), .now_s = 1440938160,
+        .request = { .method = SLICE("GET"), .path = SLICE("/"),
+            .query = SLICE(PRESIGNED("AKID%2F" NULS8 "%2Fus-east-1%2Fsqs%2Faws4_request", NULS8 NULS8, "60")) } };
+    v.request.header_count = read_headers(HOST, v.headers);
+    v.request.headers = v.headers;
+    expect_as_if_new(&v, "nul date", 0);
+}
+
 static void parts_in_any_order_are_judged_as_if_new(void **state)
 {
     static const char *const orders[] = { "csS", "cSs", "scS", "sSc", "Scs", "Ssc" };
@@ -941,6 +952,7 @@ int main(void)
         cmocka_unit_test(a_longer_or_shorter_authorization_is_judged_as_if_new),
         cmocka_unit_test(vectors_verify_in_any_order),
         cmocka_unit_test(what_authorization_was_read_with_is_not_remembered),
+        cmocka_unit_test(a_date_of_nul_bytes_is_none),
         cmocka_unit_test(parts_in_any_order_are_judged_as_if_new),
         cmocka_unit_test(window_is_kept),
         cmocka_unit_test(documented_signing_key),
