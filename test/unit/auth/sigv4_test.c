@@ -757,8 +757,11 @@ static void what_authorization_was_read_with_is_not_remembered(void **state)
 #define NULS8 "%00%00%00%00%00%00%00%00"
 static void a_date_of_nul_bytes_is_none(void **state)
 {
-    struct vector v = { .name = SLICE("nul-date"), .secret = SLICE("secret"), .now_s = 1440938160,
-        .request = { .method = SLICE("GET"), .path = SLICE("/"),
+    struct vector v = { .name = SLICE("nul-date"),
+        .secret = SLICE("secret"),
+        .now_s = 1440938160,
+        .request = { .method = SLICE("GET"),
+            .path = SLICE("/"),
             .query = SLICE(PRESIGNED("AKID%2F" NULS8 "%2Fus-east-1%2Fsqs%2Faws4_request", NULS8 NULS8, "60")) } };
     v.request.header_count = read_headers(HOST, v.headers);
     v.request.headers = v.headers;
