@@ -10,6 +10,7 @@
 #include "crypto/digest.h"
 #include "sys/spread.h"
 #include "sys/sys.h"
+#include "sys/thread.h"
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -673,7 +674,7 @@ void fronts_open(const struct front_options *options)
     all.http = options->http;
     all.fronts = calloc((size_t)options->threads, sizeof(struct front));
     ASSERT(all.fronts);
-    all.spread = spread_new(options->threads);
+    all.spread = spread_new(options->threads, sys_thread_used_us);
     for (int i = 0; i < options->threads; i++)
         front_init(&all.fronts[i], i, options);
     all.count = options->threads;

@@ -14,8 +14,9 @@
 enum {
     LOOK_MS = 10,
     TIE_MS = 100,
-    BUSY_TURNS = 10, /* in LOOK_MS */
-    BUSY_MS = 25,    /* so long a thread counts as busy after such a look: it may be waiting for the disk */
+    SMOOTH_MS = 80,      /* what a thread does in ten milliseconds says little */
+    BUSY_PERMILLE = 300, /* of a core */
+    BUSY_MS = 25,        /* so long a thread counts as busy after such a look: it may be waiting for the disk */
     NOWHERE = -1
 };
 
@@ -24,17 +25,19 @@ struct seat {
     _Atomic bool is_tied;
     _Atomic uint64_t busy_until_ms;
     /* its thread's own */
-    uint32_t turns;
     uint64_t looked_ms, tied_until_ms;
+    uint64_t used_us; /* at that look */
+    int64_t load_permille;
     cpu_set_t tie;
 };
 
 struct spread {
     int count;
+    uint64_t (*used_us)(void);
     struct seat seats[];
 };
 
-struct spread *spread_new(int threads)
+struct spread *spread_new(int threads, uint64_t (*used_us)(void))
 {
     cpu_set_t allowed;
     if (threads < 2 || sched_getaffinity(0, sizeof(allowed), &allowed) != 0 || CPU_COUNT(&allowed) < threads)
@@ -42,6 +45,7 @@ struct spread *spread_new(int threads)
     struct spread *s = aligned_alloc(_Alignof(struct spread), sizeof(*s) + (size_t)threads * sizeof(s->seats[0]));
     ASSERT(s);
     s->count = threads;
+    s->used_us = used_us;
     for (int i = 0; i < threads; i++)
         s->seats[i] = (struct seat){ .core = NOWHERE };
     return s;
@@ -125,12 +129,22 @@ static void untie(struct seat *seat)
         sched_setaffinity(0, sizeof(allowed), &allowed);
 }
 
+/* The share of a core that it has used lately. */
+static int64_t load_permille(struct seat *seat, uint64_t used_us, uint64_t now_ms)
+{
+    int64_t elapsed_ms = (int64_t)(now_ms - seat->looked_ms);
+    int64_t latest = (int64_t)(used_us - seat->used_us) / elapsed_ms;
+    int64_t weight_ms = elapsed_ms < SMOOTH_MS ? elapsed_ms : SMOOTH_MS;
+    seat->load_permille += (latest - seat->load_permille) * weight_ms / SMOOTH_MS;
+    seat->looked_ms = now_ms;
+    seat->used_us = used_us;
+    return seat->load_permille;
+}
+
 static void look(struct spread *s, int index, int core, uint64_t now_ms)
 {
     struct seat *seat = &s->seats[index];
-    bool busy = seat->turns * (uint64_t)LOOK_MS >= BUSY_TURNS * (now_ms - seat->looked_ms);
-    seat->turns = 0;
-    seat->looked_ms = now_ms;
+    bool busy = load_permille(seat, s->used_us(), now_ms) >= BUSY_PERMILLE;
     if (busy)
         atomic_store_explicit(&seat->busy_until_ms, now_ms + BUSY_MS, memory_order_relaxed);
     bool is_tied = atomic_load_explicit(&seat->is_tied, memory_order_relaxed);
@@ -148,7 +162,6 @@ void spread_turn(struct spread *s, int index, uint64_t now_ms)
         return;
     if (core != atomic_load_explicit(&seat->core, memory_order_relaxed))
         atomic_store_explicit(&seat->core, core, memory_order_relaxed);
-    seat->turns++;
     if (now_ms >= seat->looked_ms + LOOK_MS)
         look(s, index, core, now_ms);
 }

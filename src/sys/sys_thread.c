@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /* The first version of struct sched_attr: linux/sched/types.h defines a struct that sched.h defines, too. */
@@ -31,4 +32,11 @@ void sys_thread_begin(const char *name, bool is_prompt)
         return;
     now.runtime_ns = PROMPT_SLICE_NS;
     syscall(SYS_sched_setattr, 0, &now, 0);
+}
+
+uint64_t sys_thread_used_us(void)
+{
+    struct timespec used = { 0 };
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (uint64_t)used.tv_sec * 1000000 + (uint64_t)used.tv_nsec / 1000;
 }

@@ -8,10 +8,13 @@
 #define MILLRACE_SYS_THREAD_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Called once by a new thread. `name` is what ps -L, top -H and perf show. is_prompt: requests wait for this thread, and it
  * never computes for long, so it should run soon after it is woken; it gets no more of the processor than others do. Policy,
  * nice value and cores stay what the operator chose. Older kernels know no slices and change nothing. */
 void sys_thread_begin(const char *name, bool is_prompt);
+
+uint64_t sys_thread_used_us(void); /* processor time of the calling thread; one system call */
 
 #endif
