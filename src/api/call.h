@@ -96,8 +96,8 @@ struct error call_fail(struct call *c, uint32_t code, const char *format, ...) P
 struct error call_fail_format(struct call *c, uint32_t code, int unused, ...);
 
 /* The MD5 of `text` into out[16] before run is called, for routes: the front works out those of all calls of a turn side by
- * side, four in the time of one. Both stay where they are until then: not for operations that wait. A run function that may have been called by someone else
- * asks call_md5_now, which does nothing if it was done. */
+ * side, four in the time of one. Both stay where they are until then: not for operations that wait. A run function that may
+ * have been called by someone else asks call_md5_now, which does nothing if it was done. */
 void call_md5_later(struct call *c, struct slice text, uint8_t *out);
 void call_md5_now(struct call *c);
 

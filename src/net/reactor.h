@@ -4,9 +4,9 @@
  * Callbacks always run on the reactor's thread and are never called from inside reactor_add/timer_set (always
  * deferred).
  *
- * A turn ends by asking before_sleep(is_idle = false); then an epoll_wait without time-out looks for the next events. If it finds some, they are the next turn's and before_sleep is
- * not asked again; if not, before_sleep(is_idle = true) may do what was put off (flush), and then the reactor sleeps
- * until an event, a wake, the next timer or hooks.sleep_until. What reactor_post adds during a turn's deferred work
+ * A turn ends by asking before_sleep(is_idle = false); then an epoll_wait without time-out looks for the next events. If
+ * it finds some, they are the next turn's and before_sleep is not asked again; if not, before_sleep(is_idle = true) may do
+ * what was put off (flush), and then the reactor sleeps until an event, a wake, the next timer or hooks.sleep_until. What reactor_post adds during a turn's deferred work
  * runs in the next turn.
  *
  * Thread   everything belongs to the reactor's own thread except reactor_wake, reactor_post and reactor_stop (any

@@ -1,4 +1,4 @@
-/* thread.h: what a thread tells the kernel about itself.
+/* thread.h: what a thread tells the kernel about itself, and asks.
  *
  * Limits   a name has at most 15 characters; more are cut off.
  * Fails    never: all of it is advice.

@@ -1,8 +1,8 @@
 /* send.h: what the front works out about messages before their owner decides: everything that needs no queue.
  *
  * sqs_plan_send(_batch) are called by the routes of SendMessage(Batch), after the checks of batch.h. They check what needs no
- * queue (body characters, attributes, ids), compute sizes and MD5s, and pack each message but for its head; the plan is
- * c->scratch. What is wrong with one entry of a batch is kept in its plan and becomes an entry of Failed; what contract
+ * queue (body characters, attributes, ids), compute sizes and MD5s (that of a single body comes at the end of the turn, see
+ * call_md5_later), and pack each message but for its head; the plan is c->scratch. What is wrong with one entry of a batch is kept in its plan and becomes an entry of Failed; what contract
  * 1.4 calls whole-request (ids, total size) is returned.
  * Memory   the call's arena.
  */
