@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 
+#include "sys/crew.h"
 #include "sys/net.h"
 #include "sys/sys.h"
 
@@ -30,6 +31,7 @@ struct reactor {
     int index;
     int epoll_fd, wake_fd;
     uint64_t now_ms;
+    _Atomic(struct crew_seat *) seat; /* of the thread in reactor_run */
     struct reactor_hooks hooks;
     struct heap timers;
     uint64_t timer_tie; /* equal times fire in the order they were set */
@@ -43,9 +45,16 @@ struct reactor {
     atomic_bool is_stopping;
 };
 
+static struct crew_seat *seat_of(struct reactor *r)
+{
+    return atomic_load_explicit(&r->seat, memory_order_relaxed);
+}
+
 static void read_clock(struct reactor *r)
 {
-    r->now_ms = sys->clock.monotonic_us() / 1000;
+    uint64_t now_us = sys->clock.monotonic_us();
+    r->now_ms = now_us / 1000;
+    crew_begin(seat_of(r), now_us);
 }
 
 struct error reactor_new(int index, struct reactor **ret_reactor)
@@ -103,6 +112,7 @@ void reactor_wake(struct reactor *r)
     if (atomic_exchange(&r->attention, NOTIFIED) != ASLEEP)
         return;
     int saved_errno = errno; /* a signal handler may be calling */
+    crew_call(seat_of(r), sys->clock.monotonic_us());
     while (sys->net->event_signal(r->wake_fd) < 0 && errno == EINTR) {
     }
     errno = saved_errno;
@@ -252,8 +262,12 @@ static int sleep_for_events(struct reactor *r)
 {
     int timeout_ms = sleep_ms(r);
     int expected = AWAKE;
+    struct crew_seat *seat = seat_of(r);
+    crew_rest(seat);
     if (!atomic_compare_exchange_strong(&r->attention, &expected, ASLEEP))
         timeout_ms = 0; /* notified meanwhile */
+    else if (seat)
+        crew_look(seat, sys->clock.monotonic_us());
     return wait_events(r, timeout_ms);
 }
 
@@ -291,6 +305,10 @@ void reactor_turn(struct reactor *r)
 
 void reactor_run(struct reactor *r)
 {
+    struct crew_seat *seat = crew_join(sys->clock.monotonic_us());
+    atomic_store_explicit(&r->seat, seat, memory_order_relaxed);
     while (!atomic_load_explicit(&r->is_stopping, memory_order_relaxed))
         reactor_turn(r);
+    atomic_store_explicit(&r->seat, NULL, memory_order_relaxed);
+    crew_leave(seat);
 }

@@ -392,8 +392,10 @@ void store_kick(struct store *s)
     if (!s->has_threads) {
         return; /* whoever steps the store flushes it */
     }
+    uint64_t now_us = sys->clock.monotonic_us();
     pthread_mutex_lock(&s->kick_lock);
     s->is_kicked = true;
+    crew_call(atomic_load_explicit(&s->committer_seat, memory_order_relaxed), now_us);
     pthread_cond_signal(&s->kicked);
     pthread_mutex_unlock(&s->kick_lock);
 }

@@ -14,6 +14,7 @@
 #define MILLRACE_STORE_INTERNAL_H
 
 #include "store/store.h"
+#include "sys/crew.h"
 #include "sys/sys.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -35,6 +36,7 @@ enum {
     PATH_BYTES = 4096,
     FORMAT_TEXT_BYTES = 192,
     QUICK_US = 300,
+    FLUSH_US = 250, /* the committer sleeps in a flush for about so long */
     READERS = 2,
     BLOCK_BYTES = 16 * KIB,       /* of a segment file, read and kept as one (blocks.c) */
     SLOW_WRITE_BYTES = 256 * KIB, /* what the background writes between two syncs of its own */
@@ -180,6 +182,7 @@ struct store {
     _Atomic int slow_score;
 
     pthread_t committer, background, readers[READERS];
+    _Atomic(struct crew_seat *) committer_seat;
     bool has_threads;
     _Atomic bool stop;
     pthread_mutex_t kick_lock;

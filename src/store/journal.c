@@ -175,14 +175,19 @@ static void *committer_main(void *argument)
 {
     struct store *s = argument;
     sys_thread_begin("commit", true);
+    struct crew_seat *seat = crew_join(sys->clock.monotonic_us());
+    atomic_store(&s->committer_seat, seat);
     pthread_mutex_lock(&s->kick_lock);
     for (;;) {
-        while (!s->is_kicked && !atomic_load(&s->stop))
+        while (!s->is_kicked && !atomic_load(&s->stop)) {
+            crew_rest(seat);
             pthread_cond_wait(&s->kicked, &s->kick_lock);
+        }
         if (atomic_load(&s->stop))
             break;
         s->is_kicked = false;
         pthread_mutex_unlock(&s->kick_lock);
+        crew_begin(seat, sys->clock.monotonic_us() + FLUSH_US);
         if (store_flush(s).code == ERR_AGAIN) { /* another thread flushes: what came after it is ours */
             pthread_mutex_lock(&s->lock);
             while (s->is_flushing)
@@ -191,9 +196,12 @@ static void *committer_main(void *argument)
             store_flush(s);
         }
         sched_yield(); /* whom it woke comes first, where there are fewer cores than threads: then the next group is larger */
+        crew_look(seat, sys->clock.monotonic_us());
         pthread_mutex_lock(&s->kick_lock);
     }
     pthread_mutex_unlock(&s->kick_lock);
+    atomic_store(&s->committer_seat, NULL);
+    crew_leave(seat);
     return NULL;
 }
 

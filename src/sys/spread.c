@@ -1,14 +1,9 @@
-/* spread.c: see spread.h.
- *
- * What a thread may use apart from its tie is what the first thread of the process may use, which is never tied: so a taskset
- * of the whole process and a cpuset that shrinks or grows are followed, although a tie is a choice of the thread's own. */
+/* spread.c: see spread.h. */
 #include "sys/spread.h"
 #include "base/check.h"
-#include <sched.h>
+#include "sys/cores.h"
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 enum {
@@ -40,7 +35,7 @@ struct spread {
 struct spread *spread_new(int threads, uint64_t (*used_us)(void))
 {
     cpu_set_t allowed;
-    if (threads < 2 || sched_getaffinity(0, sizeof(allowed), &allowed) != 0 || CPU_COUNT(&allowed) < threads)
+    if (threads < 2 || !cores_of(0, &allowed) || CPU_COUNT(&allowed) < threads)
         return NULL;
     struct spread *s = aligned_alloc(_Alignof(struct spread), sizeof(*s) + (size_t)threads * sizeof(s->seats[0]));
     ASSERT(s);
@@ -90,16 +85,11 @@ static int core_for(const struct spread *s, int index, int core, const cpu_set_t
     return NOWHERE;
 }
 
-static bool allowed_of(pid_t thread, cpu_set_t *ret)
-{
-    return sched_getaffinity(thread, sizeof(*ret), ret) == 0;
-}
-
 static void tie(struct spread *s, int index, int core, uint64_t now_ms)
 {
     struct seat *seat = &s->seats[index];
     cpu_set_t allowed, own;
-    if (!allowed_of(getpid(), &allowed) || !allowed_of(0, &own) || !CPU_EQUAL(&allowed, &own))
+    if (!cores_of(getpid(), &allowed) || !cores_of(0, &own) || !CPU_EQUAL(&allowed, &own))
         return; /* somebody gave this thread cores of its own */
     core = core_for(s, index, core, &allowed, now_ms);
     if (core == NOWHERE)
@@ -113,20 +103,15 @@ static void tie(struct spread *s, int index, int core, uint64_t now_ms)
     atomic_store_explicit(&seat->is_tied, true, memory_order_relaxed);
 }
 
-/* All cores there are, which the kernel cuts down to the cpuset, now and whenever that changes; unless the first thread may
- * use less, because of a taskset. */
 static void untie(struct seat *seat)
 {
-    cpu_set_t allowed, own, all;
+    cpu_set_t allowed, own;
     atomic_store_explicit(&seat->is_tied, false, memory_order_relaxed);
-    if (!allowed_of(getpid(), &allowed) || !allowed_of(0, &own))
+    if (!cores_of(getpid(), &allowed) || !cores_of(0, &own))
         return;
     if (!CPU_EQUAL(&own, &seat->tie) && !CPU_EQUAL(&own, &allowed))
         return; /* somebody gave it cores meanwhile */
-    memset(&all, 0xff, sizeof(all));
-    sched_setaffinity(0, sizeof(all), &all);
-    if (allowed_of(0, &own) && !CPU_EQUAL(&own, &allowed))
-        sched_setaffinity(0, sizeof(allowed), &allowed);
+    cores_release(0, &allowed);
 }
 
 /* The share of a core that it has used lately. */
