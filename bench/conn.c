@@ -11,6 +11,8 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "pool.h"
+
 enum { READ_STEP = 4096, REPLY_MAX = 64 * 1024 * 1024, SOURCE_ADDRESSES = 16 };
 
 void conn_init(struct conn *c, struct worker *w)
@@ -61,19 +63,22 @@ static enum conn_status open_wire(struct conn *c)
         conn_close(c);
         return CONN_FAILED;
     }
+    const struct pool *p = c->worker->pool;
     struct epoll_event event = { .events = EPOLLIN | EPOLLOUT, .data.ptr = c };
-    if (epoll_ctl(c->worker->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
-        die("epoll_ctl: %s", strerror(errno));
+    if (p->is_shared) /* one thread is woken for an event, and no call is needed to arm it again */
+        event.events |= EPOLLRDHUP | EPOLLET;
     c->waits_for_room = true;
+    if (epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+        die("epoll_ctl: %s", strerror(errno));
     return CONN_MORE;
 }
 
 static void want_room(struct conn *c, bool wanted)
 {
-    if (c->waits_for_room == wanted)
+    if (c->waits_for_room == wanted || c->worker->pool->is_shared)
         return;
     struct epoll_event event = { .events = wanted ? EPOLLIN | EPOLLOUT : EPOLLIN, .data.ptr = c };
-    if (epoll_ctl(c->worker->epoll_fd, EPOLL_CTL_MOD, c->wire.fd, &event) < 0)
+    if (epoll_ctl(c->worker->pool->epoll_fd, EPOLL_CTL_MOD, c->wire.fd, &event) < 0)
         die("epoll_ctl: %s", strerror(errno));
     c->waits_for_room = wanted;
 }
@@ -151,6 +156,27 @@ void conn_close(struct conn *c)
     if (c->wire.fd >= 0)
         wire_close(&c->wire); /* leaves the epoll set with it */
     c->waits_for_room = false;
+}
+
+bool conn_claim(struct conn *c)
+{
+    unsigned none = 0;
+    return atomic_compare_exchange_strong(&c->claim, &none, CLAIM_HELD);
+}
+
+bool conn_mark(struct conn *c, unsigned marks)
+{
+    return !(atomic_fetch_or(&c->claim, CLAIM_HELD | marks) & CLAIM_HELD);
+}
+
+bool conn_let_go(struct conn *c, unsigned *ret_marks)
+{
+    unsigned held = CLAIM_HELD;
+    *ret_marks = 0;
+    if (atomic_compare_exchange_strong(&c->claim, &held, 0))
+        return true;
+    *ret_marks = atomic_exchange(&c->claim, CLAIM_HELD) & ~(unsigned)CLAIM_HELD;
+    return false;
 }
 
 void handles_push(struct handles *h, struct span handle)

@@ -102,7 +102,7 @@ def half_load(rig):
     values = []
     for _ in range(rounds):
         queue = rig.new_queue(target)
-        command = rig.load_command(target.port, "drain", target.tls, connections=8, threads=1, queue=queue, rate=top / 2 / 4,
+        command = rig.load_command(target.port, "drain", target.tls, connections=8, threads=2, queue=queue, rate=top / 2 / 4,
                                    warmup=0.1, duration=seconds + 0.5)
         drain = rigs.Process("drain", command, rig.work_dir)
         rig.others.append(drain)

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "operation.h"
+#include "pool.h"
 #include "proc.h"
 #include "report.h"
 #include "workload.h"
@@ -242,15 +243,28 @@ static void conduct(struct load *l, struct window *window)
     window->seconds = (double)(end_ns - start_ns) / 1e9;
 }
 
-static struct worker *start_workers(struct load *l)
+static unsigned pool_count(const struct load *l)
 {
-    struct worker *workers = must_alloc(l->threads * sizeof *workers);
-    unsigned left = l->connections;
-    for (unsigned index = 0; index < l->threads; index++) {
-        unsigned share = left / (l->threads - index);
-        worker_init(&workers[index], l, share, index);
+    return l->rate > 0 ? 1 : l->threads;
+}
+
+static struct pool *make_pools(struct load *l)
+{
+    unsigned count = pool_count(l), left = l->connections;
+    struct pool *pools = must_alloc(count * sizeof *pools);
+    for (unsigned index = 0; index < count; index++) {
+        unsigned share = left / (count - index);
+        pool_init(&pools[index], l, share, l->threads / count);
         left -= share;
     }
+    return pools;
+}
+
+static struct worker *start_workers(struct load *l, struct pool *pools)
+{
+    struct worker *workers = must_alloc(l->threads * sizeof *workers);
+    for (unsigned index = 0; index < l->threads; index++)
+        worker_init(&workers[index], l, &pools[index % pool_count(l)], index);
     for (unsigned index = 0; index < l->threads; index++)
         if (pthread_create(&workers[index].thread, NULL, worker_run, &workers[index]) != 0)
             die("cannot start a thread");
@@ -295,19 +309,20 @@ int main(int argc, char **argv)
         die("--pid: no process %ld, or its /proc entry cannot be read", (long)l->pid);
     if (l->count)
         atomic_store(&l->phase, PHASE_MEASURE);
-    struct worker *workers = start_workers(l);
+    struct pool *pools = make_pools(l);
+    struct worker *workers = start_workers(l, pools);
     conduct(l, &window);
     for (unsigned index = 0; index < l->threads; index++)
         pthread_join(workers[index].thread, NULL);
     report_print(l, workers, &window);
     bool clean = is_clean(l, workers);
     for (unsigned index = 0; index < l->threads; index++) {
-        for (unsigned at = 0; at < workers[index].conn_count; at++)
-            conn_deinit(&workers[index].conns[at]);
         signer_free(workers[index].signer);
         buf_free(&workers[index].body);
-        free(workers[index].conns);
     }
+    for (unsigned index = 0; index < pool_count(l); index++)
+        pool_deinit(&pools[index]);
     free(workers);
+    free(pools);
     return clean ? 0 : 1;
 }

@@ -1,11 +1,11 @@
 /* load.h: the shape of one run of the load generator.
  *
- *      main ──starts──> workers (threads) ──own──> connections ──one request at a time──> server
- *        │                  ^                            │
- *        └── phase: warm, measure, stop ─────────────────┴── replies are checked, timed and counted
+ *      main ──starts──> workers (threads) ──take from──> pool of connections ──one request at a time──> server
+ *        │                  ^                                  │
+ *        └── phase: warm, measure, stop ───────────────────────┴── replies are checked, timed and counted
  *
  * Owner    struct load: written by main before the workers start; afterwards only its atomics change.
- *          struct worker and its connections: one thread.
+ *          struct worker: one thread. A pool and its connections: see pool.h.
  * Limits   CONNECTIONS_MAX, THREADS_MAX, BATCH_MAX, BODY_MAX.
  */
 #ifndef BENCH_LOAD_H
@@ -29,7 +29,7 @@ enum {
     BODY_MAX = 1024 * 1024, /* of the protocol */
     ERROR_TEXT_MAX = 320,
     DRAIN_S = 5,              /* how long answers are awaited after the stop */
-    OPENING_MAX = 128,        /* connections of one worker whose first request is not yet out */
+    OPENING_MAX = 128,        /* connections, for each thread, whose first request is not yet out */
     EMPTY_RECEIVES_MAX = 200, /* in a row, while messages are awaited: then the queue does not hold them */
     FAILURES_MAX = 50,        /* failed connections in a row: then the server is gone */
 };
@@ -39,6 +39,7 @@ enum phase { PHASE_WARM, PHASE_MEASURE, PHASE_STOP };
 enum op { OP_SEND, OP_SEND_BATCH, OP_RECEIVE, OP_DELETE_BATCH, OP_CREATE, OP_COUNT, OP_NONE = OP_COUNT };
 
 struct conn;
+struct pool;
 struct workload;
 
 /* Message bodies, made once: their number in eight digits, then letters. Every run of the same size has the same ones. */
@@ -104,17 +105,9 @@ struct stats {
 struct worker {
     pthread_t thread;
     struct load *load;
-    int epoll_fd;
+    struct pool *pool; /* closed loop: its own; fixed rate: everybody's */
+    unsigned index;
     struct signer *signer;
-    struct conn *conns;
-    unsigned conn_count;
-    struct conn *idle_head, *idle_tail; /* first in, first out: a fixed rate uses all connections in turn */
-    unsigned active;                    /* not yet out of work */
-    unsigned outstanding;               /* requests sent, not answered */
-    unsigned opening;
-    uint64_t next_due_ns; /* fixed rate: when the next request should leave */
-    uint64_t sent_ns;     /* fixed rate: when the schedule was last looked at and something was due */
-    uint64_t interval_ns;
     uint64_t random;
     struct buf body; /* the JSON of the request being made */
     struct stats stats;
@@ -130,7 +123,7 @@ static inline size_t body_index(const struct bodies *b, uint64_t number)
 }
 
 /* worker.c: the thread's loop. */
-void worker_init(struct worker *w, struct load *l, unsigned conn_count, unsigned index);
+void worker_init(struct worker *w, struct load *l, struct pool *pool, unsigned index);
 void *worker_run(void *worker);
 
 #endif
