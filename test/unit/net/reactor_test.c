@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "net/reactor.h"
+#include "sys/crew.h"
 #include "sys/sys.h"
 
 /* == A clock that the test moves == */
@@ -447,6 +449,73 @@ static void stop_from_a_signal_handler(void **state)
     sigaction(SIGUSR1, &before, NULL);
 }
 
+struct held_post {
+    struct reactor_post post;
+    sem_t is_held, go_on;
+};
+
+static void hold_the_turn(struct reactor_post *post)
+{
+    struct held_post *held = CONTAINER_OF(post, struct held_post, post);
+    sem_post(&held->is_held);
+    while (sem_wait(&held->go_on) != 0)
+        ;
+}
+
+static void hold(struct held_post *held)
+{
+    reactor_post(reactor, &held->post);
+    while (sem_wait(&held->is_held) != 0)
+        ;
+}
+
+static void *run_reactor(void *argument)
+{
+    (void)argument;
+    reactor_run(reactor);
+    return NULL;
+}
+
+/* Whether a member of the crew that looks twice, with much time between, finds the reactor in a turn that does not get on. */
+static bool is_fetched(struct crew_seat *mine)
+{
+    uint64_t before = crew_fetched();
+    for (int look = 0; look < 2; look++)
+        crew_look(mine, (atomic_fetch_add(&fake_ms, 10) + 10) * 1000);
+    return crew_fetched() > before;
+}
+
+static void the_crew_knows_whether_it_works_or_rests(void **state)
+{
+    (void)state;
+    struct crew_seat *mine = crew_join(fake_monotonic_us());
+    if (!mine)
+        skip();      /* one core */
+    crew_rest(mine); /* nobody looks after this one */
+    struct held_post held = { .post = { .run = hold_the_turn } };
+    sem_init(&held.is_held, 0, 0);
+    sem_init(&held.go_on, 0, 0);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, run_reactor, NULL), 0);
+    hold(&held);
+    sem_post(&held.go_on);
+    while (is_fetched(mine)) /* for ever, if it never says that it rests */
+        usleep(50);
+    hold(&held);
+    uint64_t before = crew_fetched();
+    crew_look(mine, fake_monotonic_us() + CREW_CALLED_US);
+    bool is_seen_begun = crew_fetched() == before;
+    bool is_seen_working = is_fetched(mine);
+    sem_post(&held.go_on);
+    reactor_stop(reactor);
+    pthread_join(thread, NULL);
+    bool is_seen_gone = !is_fetched(mine);
+    crew_leave(mine);
+    assert_true(is_seen_begun);
+    assert_true(is_seen_working);
+    assert_true(is_seen_gone);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -461,6 +530,7 @@ int main(void)
         TEST(posts_of_other_threads_all_arrive),
         TEST(a_wake_brings_a_turn),
         TEST(stop_from_a_signal_handler),
+        TEST(the_crew_knows_whether_it_works_or_rests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
