@@ -1,6 +1,7 @@
 /* threads_test.c: the store's own threads on the real clocks. */
 #include "unit/store/toy.h"
 #include "base/log.h"
+#include "sys/crew.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/syscall.h>
@@ -177,12 +178,82 @@ static void test_an_append_that_waits_lets_others_in(void **state)
     toy_deinit(&t);
 }
 
+/* ---- the committer as one of the crew ---------------------------------------------------------------------------------------------- */
+
+enum { STANDS_US = 5000000 };
+
+static _Atomic bool sync_is_held, sync_has_begun;
+
+static struct error held_sync(struct sys_file *f)
+{
+    while (atomic_load(&sync_is_held)) {
+        atomic_store(&sync_has_begun, true);
+        pause_ms(1);
+    }
+    return sys_memory.file.sync(f);
+}
+
+static uint64_t standing_us(void)
+{
+    return STANDS_US;
+}
+
+static bool has_sync_begun(void)
+{
+    return atomic_load(&sync_has_begun);
+}
+
+static bool is_fetched_at(struct crew_seat *mine, uint64_t now_us)
+{
+    uint64_t before = crew_fetched();
+    crew_look(mine, now_us);
+    crew_look(mine, now_us + CREW_CHECK_US);
+    return crew_fetched() > before;
+}
+
+/* While it waits for the disk as long as usual it is left alone; longer, and it may be waiting for a core. */
+static void test_the_crew_knows_what_the_committer_does(void **state)
+{
+    (void)state;
+    static struct sys table;
+    table = sys_memory;
+    table.file.sync = held_sync;
+    table.clock.monotonic_us = standing_us;
+    sys = &table;
+    struct crew_seat *mine = crew_join(STANDS_US);
+    if (!mine)
+        skip();      /* one core */
+    crew_rest(mine); /* nobody looks after this one */
+    const struct store_options options = { .dir = "/memory/crew", .segment_bytes = 4 * MIB };
+    struct toy t;
+    toy_init(&t, 3);
+    toy_must_open(&t, &options);
+    store_start(t.store);
+    atomic_store(&sync_is_held, true);
+    struct appended one = { .store = t.store, .size = 100, .byte = 'a' };
+    append_one(&one);
+    store_kick(t.store);
+    wait_until(has_sync_begun);
+    bool is_left_alone = !is_fetched_at(mine, STANDS_US + CREW_TURN_US);
+    bool is_missed = is_fetched_at(mine, STANDS_US + 100 * CREW_TURN_US);
+    atomic_store(&sync_is_held, false);
+    uint64_t later_us = STANDS_US + 200 * CREW_TURN_US;
+    while (store_durable(t.store) < store_end(t.store) || is_fetched_at(mine, later_us += CREW_TURN_US))
+        pause_ms(1); /* for ever, if it never says that it rests */
+    store_close(t.store, false);
+    crew_leave(mine);
+    toy_deinit(&t);
+    assert_true(is_left_alone);
+    assert_true(is_missed);
+}
+
 int main(void)
 {
     log_set_level(LOG_ERROR + 1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_background_work_goes_on_when_the_wall_clock_jumps),
         cmocka_unit_test(test_an_append_that_waits_lets_others_in),
+        cmocka_unit_test(test_the_crew_knows_what_the_committer_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
