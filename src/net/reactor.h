@@ -38,7 +38,7 @@ struct reactor_hooks {
 struct error reactor_new(int index, struct reactor **ret_reactor);
 void reactor_free(struct reactor *r); /* stopped, all descriptors removed */
 void reactor_set_hooks(struct reactor *r, const struct reactor_hooks *hooks);
-void reactor_run(struct reactor *r);  /* until reactor_stop */
+void reactor_run(struct reactor *r);  /* until reactor_stop; its thread is one of the crew (sys/crew.h) meanwhile */
 void reactor_turn(struct reactor *r); /* one turn of that, for who turns it himself (the simulator) */
 void reactor_stop(struct reactor *r); /* any thread; async-signal-safe */
 void reactor_wake(struct reactor *r); /* any thread: another turn begins soon */

@@ -106,7 +106,7 @@ struct store;
 struct error store_open(const struct store_options *options, const struct store_state_ops *ops, struct arena *arena,
     struct store **ret_store, struct slice *ret_sentence);
 /* Starts the committer, the background and the readers: from here on capture and relocate may be called. Without it the
- * caller flushes and steps (simulator). */
+ * caller flushes and steps (simulator). The committer is one of the crew (sys/crew.h). */
 void store_start(struct store *s);
 /* Stops and joins its threads, flushes what is pending; a last snapshot if `snapshot` and anything came since the last one.
  * No other call may be under way. */

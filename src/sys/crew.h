@@ -14,7 +14,7 @@
  * Thread   crew_call: any; the others: the member itself. The seat is good until crew_leave; crew_call may come after it.
  * Fails    never: where the kernel refuses, threads stay where they are. Every function takes NULL: nobody's seat.
  * Clock    `now_us` is the monotonic one, in microseconds; all members share it.
- * Cost     a call, a begin and a rest write one word; a look reads one cache line for each of others; a fetch is six system calls.
+ * Cost     a call, a begin and a rest write one word; a look reads a cache line for each of at most CREW_LOOKS others; a fetch is six system calls.
  * Source   Linux kernel/sched/fair.c: select_idle_sibling, sched_balance_newidle, task_hot; sched_setaffinity(2).
  */
 #ifndef MILLRACE_SYS_CREW_H
